@@ -1,0 +1,5 @@
+# SPDX-License-Identifier: Apache-2.0
+ROOMS += storage
+storage.dir := storage
+storage.may := base
+storage.units := storage storage_dir storage_sim
