@@ -1,0 +1,469 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * The engine: what comes up from the order, the disk and the driver goes through the ledger's step function; what is
+ * committed is applied; then, once a turn of the loop, this node does what the model now orders of it. */
+#include "engine/engine_priv.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define FLUSH_RETRY_US	(1 * US_PER_MS)		/* the order controls its flow: it frees places within a rotation of the token */
+#define SILENT_TICKS	10
+#define OPEN_WAIT_US	(50 * US_PER_MS)
+#define OPEN_RETRY_US	(1 * US_PER_S)
+
+void engine_log(struct engine *e, int priority, const char *fmt, ...)
+{
+	char text[512];
+	va_list args;
+
+	if (!e->parts.log)
+		return;
+	va_start(args, fmt);
+	vsnprintf(text, sizeof(text), fmt, args);
+	va_end(args);
+	e->parts.log(e->parts.log_ctx, priority, text);
+}
+
+bool command_id_equal(const struct command_id *a, const struct command_id *b)
+{
+	return a->node == b->node && a->nonce == b->nonce && id_equal(&a->incarnation, &b->incarnation);
+}
+
+bool engine_current(struct engine *e)
+{
+	struct ledger_status s;
+
+	if (!e->ledger)
+		return false;
+	ledger_status(e->ledger, env_now(&e->parts.env), &s);
+	return s.role == LEDGER_VOTER && s.open && s.quorate && s.caught_up;
+}
+
+/* ---- sending ---- */
+
+static void queues_empty(struct engine *e)
+{
+	struct buf *b;
+
+	for (int c = 0; c < LEDGER_CLASS_MAX; c++) {
+		vec_each(b, &e->queue[c])
+			buf_free(b);
+		vec_clear(&e->queue[c]);
+	}
+}
+
+/* The one place from which messages leave. False: no more now. */
+static bool send_first(struct engine *e, message_queue *q)
+{
+	int rc = e->parts.order.ops->send(e->parts.order.order, q->v[0].data, q->v[0].len);
+
+	if (rc == -EAGAIN)
+		return false;
+	buf_free(&q->v[0]);
+	vec_remove(q, 0);
+	return true;
+}
+
+static void flush(void *ctx)
+{
+	struct engine *e = ctx;
+
+	for (int c = 0; c < LEDGER_CLASS_MAX; c++)
+		while (e->queue[c].n)
+			if (!send_first(e, &e->queue[c])) {
+				env_timer(&e->parts.env, &e->flush, FLUSH_RETRY_US, flush, e);
+				return;
+			}
+}
+
+/* ---- applying ---- */
+
+static void applied(struct engine *e, const struct ledger_entry *entry)
+{
+	struct state_result r = state_apply(e->state, entry);
+
+	if (!r.fresh)
+		return;
+	if (r.err.code)
+		engine_log(e, 7, "command at %llu refused: %s", (unsigned long long)entry->index, r.err.text);
+	request_applied(e, entry, &r.err);
+	decide_applied(e, &entry->id, &r.err);
+	if (command_id_equal(&entry->id, &e->facts))
+		e->facts.node = 0;
+}
+
+static void log_events(struct engine *e)
+{
+	const struct model *m = state_model(e->state);
+	const struct event *ev;
+
+	vec_each(ev, &m->events)
+		if (ev->seq > e->logged_event)
+			engine_log(e, 6, "%s: %s", ev->subject, ev->text);
+	if (m->events.n)
+		e->logged_event = m->events.v[m->events.n - 1].seq;
+}
+
+/* ---- the ledger's effects ---- */
+
+static void written(void *ctx, const struct err *err)
+{
+	struct engine *e = ctx;
+	ledger_effects out = { 0 };
+
+	if (err->code)
+		engine_log(e, 3, "the ledger's disk failed: %s", err->text);
+	ledger_written(e->ledger, err->code, env_now(&e->parts.env), &out);
+	engine_run(e, &out);
+}
+
+static void effect_send(struct engine *e, struct ledger_effect *f)
+{
+	vec_push(&e->queue[f->class], f->data);
+	f->data = (struct buf){ 0 };
+}
+
+static void effect_write(struct engine *e, struct ledger_effect *f)
+{
+	e->parts.store.ops->write(e->parts.store.store, &f->write, written, e);
+}
+
+static void effect_apply(struct engine *e, struct ledger_effect *f)
+{
+	applied(e, f->entry);
+}
+
+static void effect_changed(struct engine *e, struct ledger_effect *f)
+{
+	(void)f;
+	engine_turn_soon(e);
+}
+
+static void effect_alarm(struct engine *e, struct ledger_effect *f)
+{
+	STRCPY(e->alarm, f->text);
+	engine_log(e, 3, "ledger: %s", f->text);
+}
+
+static void (*const effects[])(struct engine *, struct ledger_effect *) = {
+	[LEDGER_SEND] = effect_send,	   [LEDGER_WRITE] = effect_write, [LEDGER_APPLY] = effect_apply,
+	[LEDGER_CHANGED] = effect_changed, [LEDGER_ALARM] = effect_alarm,
+};
+
+void engine_run(struct engine *e, ledger_effects *out)
+{
+	struct ledger_effect *f;
+
+	vec_each(f, out)
+		effects[f->kind](e, f);
+	if (out->n)
+		engine_turn_soon(e);
+	ledger_effects_free(out);
+	flush(e);
+}
+
+struct command_id engine_propose(struct engine *e, const struct command *c, struct err *ret_err)
+{
+	struct command_id id = { 0 };
+	struct buf data = { 0 };
+	ledger_effects out = { 0 };
+
+	if (!e->ledger) {
+		err_set(ret_err, -EAGAIN, "the ledger is not there yet");
+		return id;
+	}
+	command_out(c, &data);
+	if (ledger_propose(e->ledger, data.data, data.len, env_wall(&e->parts.env), &id, &out, ret_err) < 0)
+		id = (struct command_id){ 0 };
+	buf_free(&data);
+	engine_run(e, &out);
+	return id;
+}
+
+/* ---- the turn ---- */
+
+static void report_facts(struct engine *e)
+{
+	const struct node *n = model_node(state_model(e->state), e->node);
+	struct command c = { .kind = CMD_REPORT_FACTS, .node = e->node, .memory_mib = e->conf.memory_mib, .cpus = e->conf.cpus };
+	struct err err;
+
+	if (!n || e->facts.node || (n->memory_mib == e->conf.memory_mib && n->cpus == e->conf.cpus))
+		return;
+	e->facts = engine_propose(e, &c, &err);
+}
+
+static void turn(void *ctx)
+{
+	struct engine *e = ctx;
+	bool current = engine_current(e);
+
+	log_events(e);
+	request_tell(e);
+	if (current) {
+		report_facts(e);
+		exec_sync(e->exec, e->node);
+	} else if (e->was_current) {
+		exec_gate_closed(e->exec);
+	}
+	e->was_current = current;
+	decide_turn(e);
+	if (e->watch)
+		e->watch(e->watch_ctx);
+}
+
+void engine_turn_soon(struct engine *e)
+{
+	if (!e->turn)
+		env_defer(&e->parts.env, &e->turn, turn, e);
+}
+
+static void tick(void *ctx)
+{
+	struct engine *e = ctx;
+	ledger_effects out = { 0 };
+
+	env_timer(&e->parts.env, &e->tick, LEDGER_TICK_US, tick, e);
+	if (!e->ledger)
+		return;
+	ledger_tick(e->ledger, env_now(&e->parts.env), env_wall(&e->parts.env), &out);
+	engine_run(e, &out);
+}
+
+/* ---- coming up ---- */
+
+static uint64_t first_nonce(struct engine *e)
+{
+	uint32_t life = 0;
+
+	while (!life)
+		env_random(&e->parts.env, &life, sizeof(life));
+	return (uint64_t)life << 32;
+}
+
+/* The ledger comes to be when the store is read and the order has said who we are. What was committed already is applied at once. */
+static void make_ledger(struct engine *e)
+{
+	struct ledger_conf conf = { .node = e->node, .incarnation = e->conf.incarnation, .first_nonce = first_nonce(e),
+				    .silent_ticks = SILENT_TICKS, .open_wait_us = OPEN_WAIT_US, .retry_us = OPEN_RETRY_US };
+	const struct model *m = state_model(e->state);
+	ledger_effects out = { 0 };
+
+	STRCPY(conf.name, e->node_name);
+	e->ledger = ledger_new(&conf, &e->image);
+	ledger_replay(e->ledger, &out);
+	engine_run(e, &out);
+	e->logged_event = m->events.n ? m->events.v[m->events.n - 1].seq : 0;
+}
+
+static void learn_node(struct engine *e)
+{
+	uint32_t node = e->parts.order.ops->node(e->parts.order.order);
+	const char *name = e->parts.order.ops->node_name(e->parts.order.order, node);
+	struct err err;
+
+	if (!node || node == e->node)
+		return;
+	if (e->ledger) {
+		err_set(&err, -EINVAL, "corosync's node id changed from %u to %u: restart the agent", e->node, node);
+		e->failed(e->failed_ctx, &err);
+		return;
+	}
+	e->node = node;
+	if (!name || STRCPY(e->node_name, name) < 0)
+		snprintf(e->node_name, sizeof(e->node_name), "node%u", node);
+}
+
+static void follow_view(struct engine *e)
+{
+	ledger_effects out = { 0 };
+
+	learn_node(e);
+	if (!e->loaded || !e->node)
+		return;
+	if (!e->ledger)
+		make_ledger(e);
+	queues_empty(e);
+	ledger_view(e->ledger, membership_view(e->membership), membership_quorate(e->membership), env_now(&e->parts.env), &out);
+	engine_run(e, &out);
+}
+
+static void follow_gate(struct engine *e)
+{
+	ledger_effects out = { 0 };
+
+	if (!e->ledger)
+		return;
+	ledger_gate(e->ledger, membership_quorate(e->membership), env_now(&e->parts.env), &out);
+	engine_run(e, &out);
+}
+
+static void loaded(void *ctx, struct ledger_image *image, const struct err *err)
+{
+	struct engine *e = ctx;
+
+	if (err->code) {
+		e->failed(e->failed_ctx, err);
+		return;
+	}
+	e->image = *image;
+	e->loaded = true;
+	if (membership_view(e->membership))
+		follow_view(e);
+}
+
+/* ---- upcalls of the order ---- */
+
+static void membership_changed(struct engine *e, enum membership_change change)
+{
+	if (change == MEMBERSHIP_VIEW || change == MEMBERSHIP_GONE)
+		follow_view(e);
+	else if (change == MEMBERSHIP_GATE)
+		follow_gate(e);
+	if (change != MEMBERSHIP_NONE)
+		engine_turn_soon(e);
+}
+
+static void on_group(void *ctx, const struct order_member *members, size_t n, bool ring_follows)
+{
+	struct engine *e = ctx;
+
+	e->away[0] = '\0';
+	membership_changed(e, membership_group(e->membership, members, n, ring_follows));
+}
+
+static void on_ring(void *ctx, const struct order_ring *ring, const uint32_t *nodes, size_t n)
+{
+	struct engine *e = ctx;
+
+	membership_changed(e, membership_ring(e->membership, ring, nodes, n));
+}
+
+static void on_quorum(void *ctx, const struct order_ring *ring, bool quorate)
+{
+	struct engine *e = ctx;
+
+	membership_changed(e, membership_quorum(e->membership, ring, quorate));
+}
+
+static void on_message(void *ctx, struct order_member from, const void *data, size_t len)
+{
+	struct engine *e = ctx;
+	ledger_effects out = { 0 };
+
+	if (!e->ledger)
+		return;
+	ledger_message(e->ledger, from.node, data, len, env_now(&e->parts.env), &out);
+	engine_run(e, &out);
+}
+
+static void on_lost(void *ctx, const char *why)
+{
+	struct engine *e = ctx;
+
+	STRCPY(e->away, why);
+	membership_changed(e, membership_lost(e->membership));
+}
+
+const struct order_events engine_order_events = {
+	.group = on_group, .ring = on_ring, .quorum = on_quorum, .message = on_message, .lost = on_lost
+};
+
+/* ---- upcalls of the driver and of the executor ---- */
+
+static void on_domain(void *ctx, struct domain *domain, enum domain_event event, const char *why)
+{
+	exec_domain_event(((struct engine *)ctx)->exec, domain, event, why);
+}
+
+static void on_found(void *ctx, struct domain *domain)
+{
+	exec_domain_found(((struct engine *)ctx)->exec, domain);
+}
+
+static void on_adopted(void *ctx)
+{
+	exec_domains_adopted(((struct engine *)ctx)->exec);
+}
+
+const struct driver_events engine_driver_events = { .event = on_domain, .found = on_found, .adopted = on_adopted };
+
+static void exec_report(void *ctx, const struct command *c)
+{
+	struct err err = { 0 };
+
+	if (!engine_propose(ctx, c, &err).node)
+		engine_log(ctx, 3, "a report cannot be proposed: %s", err.text);
+}
+
+static bool exec_gate(void *ctx)
+{
+	return engine_current(ctx);
+}
+
+static const char *exec_address(void *ctx)
+{
+	struct engine *e = ctx;
+
+	return e->parts.order.ops->node_address(e->parts.order.order, e->node);
+}
+
+static void exec_moved(void *ctx)
+{
+	engine_turn_soon(ctx);
+}
+
+static void exec_log_line(void *ctx, int priority, const char *text)
+{
+	engine_log(ctx, priority, "%s", text);
+}
+
+static const struct exec_events exec_events = { .report = exec_report, .may_run = exec_gate, .address = exec_address,
+						.moved = exec_moved, .log = exec_log_line };
+
+struct engine *engine_new(const struct engine_conf *conf)
+{
+	struct engine *e = mem_new(struct engine);
+
+	e->conf = *conf;
+	e->membership = membership_new();
+	e->state = state_new();
+	STRCPY(e->away, "corosync does not answer");
+	return e;
+}
+
+void engine_start(struct engine *e, const struct engine_parts *parts, void (*failed)(void *ctx, const struct err *err), void *ctx)
+{
+	struct exec_conf exec = { .env = parts->env, .storage = parts->storage, .driver = parts->driver, .fence = parts->fence,
+				  .model = state_model(e->state), .incarnation = e->conf.incarnation, .events = &exec_events, .ctx = e };
+
+	e->parts = *parts;
+	e->failed = failed;
+	e->failed_ctx = ctx;
+	e->exec = exec_new(&exec);
+	e->parts.store.ops->load(e->parts.store.store, loaded, e);
+	exec_adopt(e->exec);
+	tick(e);
+}
+
+void engine_free(struct engine *e)
+{
+	if (!e)
+		return;
+	env_cancel(&e->parts.env, &e->tick);
+	env_cancel(&e->parts.env, &e->turn);
+	env_cancel(&e->parts.env, &e->flush);
+	env_cancel(&e->parts.env, &e->decide_again);
+	queues_empty(e);
+	for (int c = 0; c < LEDGER_CLASS_MAX; c++)
+		vec_free(&e->queue[c]);
+	exec_free(e->exec);
+	ledger_free(e->ledger);
+	state_free(e->state);
+	membership_free(e->membership);
+	vec_free(&e->waiters);
+	vec_free(&e->deciding);
+	free(e);
+}

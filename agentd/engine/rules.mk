@@ -1,0 +1,7 @@
+# SPDX-License-Identifier: Apache-2.0
+ROOMS += engine
+engine.dir := agentd/engine
+engine.may := base policy storage hypervisor cluster fence exec proto
+engine.pkg := libcrypto
+engine.units := command engine
+test_engine.may := world

@@ -1,0 +1,33 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * The replicated state: the model, and which commands of whom were applied already. Changes by ledger entries only (rule L11). */
+#ifndef DOMUS_ENGINE_STATE_H
+#define DOMUS_ENGINE_STATE_H
+
+#include "base/err.h"
+#include "cluster/ledger.h"
+#include "policy/model.h"
+
+#include <stdint.h>
+
+struct state;
+
+struct state *state_new(void);
+void state_free(struct state *s);
+struct model *state_model(const struct state *s);
+
+/* What became of an entry. @fresh: it was not a repetition. */
+struct state_result {
+	bool fresh;
+	struct err err;
+};
+
+/* Applies one committed entry. The same entries in the same order give the same bytes in state_json on every node. */
+struct state_result state_apply(struct state *s, const struct ledger_entry *entry);
+
+/* 1: applied, with its result; 0: not seen; -ENOENT: too old to tell. */
+int state_outcome(const struct state *s, const struct command_id *id, struct err *ret_err, uint64_t *ret_index);
+
+/* Canonical JSON of everything replicated. */
+void state_json(const struct state *s, struct buf *out);
+
+#endif

@@ -1,0 +1,125 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * domus-agentd: makes the real surroundings, puts an engine among them, and runs. */
+#include "base/child.h"
+#include "base/log.h"
+#include "base/loop.h"
+#include "base/mem.h"
+#include "cluster/corosync.h"
+#include "ctl/ctl.h"
+#include "engine/engine.h"
+#include "exec/incarnation.h"
+#include "hypervisor/qemu.h"
+#include "options.h"
+#include "pcmk/exec.h"
+#include "store/store.h"
+
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+
+struct agent {
+	struct options options;
+	struct loop *loop;
+	struct env env;
+	struct child_runner *children;
+	struct store store;
+	struct storage *storage;
+	struct driver driver;
+	struct fence_runner fence;
+	struct corosync *corosync;
+	struct engine *engine;
+	struct ctl *ctl;
+	int status;
+};
+
+static void log_text(void *ctx, int priority, const char *text)
+{
+	(void)ctx;
+	log_line(priority, "%s", text);
+}
+
+static void failed(void *ctx, const struct err *err)
+{
+	struct agent *a = ctx;
+
+	log_error("%s", err->text);
+	a->status = EXIT_FAILURE;
+	loop_quit(a->loop);
+}
+
+/* Guests go on without an agent; the next one adopts them. */
+static void asked_to_end(void *ctx)
+{
+	log_info("ending; the guests of this node go on");
+	loop_quit(((struct agent *)ctx)->loop);
+}
+
+static int open_parts(struct agent *a, struct err *ret_err)
+{
+	static const struct storage_backend *const backends[] = { &storage_dir, NULL };
+	struct qemu_conf qemu = { .run_dir = a->options.run_dir, .accel = a->options.accel };
+	struct engine_conf conf = { .memory_mib = a->options.memory_mib, .cpus = a->options.cpus, .ha = ha_conf_default };
+	struct children children = child_runner_children(a->children);
+
+	if (mkdir(a->options.run_dir, 0755) < 0 && errno != EEXIST)
+		return err_set(ret_err, -errno, "%s: the run folder cannot be made", a->options.run_dir);
+	if (store_open(a->options.state_dir, &a->env, a->loop, &a->store, ret_err) < 0 ||
+	    incarnation_read(a->options.run_dir, &a->env, &conf.incarnation, ret_err) < 0)
+		return ret_err->code;
+	a->engine = engine_new(&conf);
+	a->storage = storage_new(&a->env, &children, backends);
+	a->fence = pcmk_runner_new(a->options.fence_dir);
+	a->driver = qemu_driver_new(&qemu, &a->env, a->loop, &children, &engine_driver_events, a->engine, ret_err);
+	return a->driver.ops ? 0 : ret_err->code;
+}
+
+static int run(struct agent *a, struct err *ret_err)
+{
+	struct engine_parts parts = { .env = a->env, .store = a->store, .storage = a->storage, .driver = a->driver,
+				      .fence = a->fence, .log = log_text };
+
+	if (ctl_new(&a->env, a->engine, NULL, &a->ctl, ret_err) < 0)
+		return ret_err->code;
+	a->corosync = corosync_new(a->loop, &engine_order_events, a->engine);
+	parts.order = corosync_order(a->corosync);
+	engine_start(a->engine, &parts, failed, a);
+	log_info("domus-agentd is up: %llu MiB and %u CPUs for guests", (unsigned long long)a->options.memory_mib, a->options.cpus);
+	loop_run(a->loop);
+	return 0;
+}
+
+/* The surroundings go first, so that nothing comes up any more; then those who listened. */
+static void close_parts(struct agent *a)
+{
+	ctl_free(a->ctl);
+	corosync_free(a->corosync);
+	store_close(&a->store);
+	if (a->driver.ops)
+		a->driver.ops->free(a->driver.drv);
+	pcmk_runner_free(&a->fence);
+	storage_free(a->storage);
+	engine_free(a->engine);
+	child_runner_free(a->children);
+	loop_free(a->loop);
+}
+
+int main(int argc, char **argv)
+{
+	struct agent a = { .status = EXIT_SUCCESS };
+	struct err err = { 0 };
+
+	if (options_read(argc, argv, &a.options, &a.status) <= 0)
+		return a.status;
+	log_open("domus-agentd", a.options.debug);
+	a.loop = loop_new();
+	a.env = loop_env(a.loop);
+	a.children = child_runner_new(a.loop);
+	loop_signal(a.loop, SIGTERM, asked_to_end, &a);
+	loop_signal(a.loop, SIGINT, asked_to_end, &a);
+	if (open_parts(&a, &err) < 0 || run(&a, &err) < 0)
+		failed(&a, &err);
+	close_parts(&a);
+	log_close();
+	return a.status;
+}

@@ -1,0 +1,8 @@
+# SPDX-License-Identifier: Apache-2.0
+ROOMS += hypervisor
+hypervisor.dir := hypervisor
+hypervisor.may := base
+hypervisor.pkg := jansson
+hypervisor.adapters := qmp_conn.c qemu.c qemu_create.c qemu_watch.c \
+	qemu_adopt.c qemu_incoming.c qemu_migrate.c
+hypervisor.units := spec qmp qemu_argv qemu qemu_move hyp_sim

@@ -1,0 +1,89 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * Commands: everything that can be ordered, by people, by policy and by executors that report. */
+#ifndef DOMUS_POLICY_COMMAND_H
+#define DOMUS_POLICY_COMMAND_H
+
+#include "policy/model.h"
+
+enum command_kind {
+	/* people */
+	CMD_CLUSTER_NAME,	/* name: of the cluster, for people */
+	CMD_GUEST_DEFINE,	/* guest name, uuid, spec and resources; replaces the specification of a guest that is stopped */
+	CMD_GUEST_UNDEFINE,	/* name; only when stopped or held */
+	CMD_GUEST_WANT,		/* name, desired, stop_now, node (0: any; a wish for the next start) */
+	CMD_GUEST_MIGRATE,	/* name, node (0: any) */
+	CMD_NODE_DRAIN,		/* node */
+	CMD_NODE_ACTIVATE,	/* node */
+	CMD_NODE_FENCE,		/* node */
+	CMD_NODE_CONFIRM_OFF,	/* node, incarnation: exactly the life that is lost; text: who confirmed */
+	CMD_NODE_FENCE_SET,	/* node, name: agent ("": none), params, power_on */
+	CMD_POOL_DEFINE,	/* name, backend in detail, text: path */
+	CMD_VOLUME_CREATE,	/* pool, name, size; policy repeats it when the node that was to do it has gone */
+	CMD_VOLUME_DELETE,	/* pool, name; the same */
+	/* policy (the leader's ha_step) */
+	CMD_GUEST_START,	/* name, node, incarnation: grants ownership and orders OP_START; node 0: no node fits now, the reason is noted */
+	CMD_GUEST_STOP,		/* name, stop_now: orders OP_STOP or OP_KILL at the owner */
+	CMD_GUEST_PAUSE,	/* name: OP_PAUSE */
+	CMD_GUEST_RESUME,	/* name: OP_RESUME (from PAUSED or IO_ERROR) */
+	CMD_GUEST_HOLD,		/* name: gives up; text says why */
+	CMD_MOVE_BEGIN,		/* name, node, incarnation: orders OP_PREPARE_IN at the target */
+	CMD_MOVE_CANCEL,	/* name: stays where it is; orders OP_RESUME_SOURCE if the source was sending */
+	CMD_MOVE_REFUSE,	/* name: a migration that was asked for, or that a drain needs, cannot be done; the reason says why; a person's wish is dropped */
+	CMD_FENCE,		/* node, incarnation, executor: orders OP_FENCE; the node's guests become LOST */
+	CMD_OPERATION_DROP,	/* operation: its executor is gone or its deadline has passed, and nothing can come of it any more */
+	/* executors */
+	CMD_REPORT_DONE,	/* operation, ok, text (error), detail (OP_PREPARE_IN: address); downtime_ms, total_ms (OP_SEND) */
+	CMD_REPORT_LOADED,	/* operation (of OP_PREPARE_IN: its id is the move's epoch), name */
+	CMD_REPORT_BROKEN,	/* name, epoch: the target's half of a migration is gone; text */
+	CMD_REPORT_ENDED,	/* name, epoch, cause; text */
+	CMD_REPORT_STATE,	/* name, epoch, desired-like state the process is in: running, paused, io-error (in `state`) */
+	CMD_REPORT_FACTS,	/* node, memory_mib, cpus */
+	COMMAND_KIND_MAX,
+	COMMAND_KIND_INVALID = -1
+};
+TABLE_DECLARE(command_kind, enum command_kind);
+
+enum end_cause { END_POWEROFF, END_REBOOT, END_CRASH, END_CAUSE_MAX, END_CAUSE_INVALID = -1 };	/* crash: also a process that vanished */
+TABLE_DECLARE(end_cause, enum end_cause);
+
+enum record_kind { RECORD_GUEST, RECORD_NODE, RECORD_KIND_MAX };
+
+/* A record that the decision behind a command read, and its revision then: another one now, and all refuse the command alike (rule L11). */
+struct command_read {
+	enum record_kind kind;
+	char guest[MODEL_NAME_MAX];
+	uint32_t node;
+	uint64_t revision;
+};
+#define COMMAND_READS_MAX 4
+
+/*
+ * One command. Only the fields that its kind names are set, the rest is zero; the codec (agentd/engine/command.h)
+ * carries just those. @reason is what `why` and `events` will say.
+ */
+struct command {
+	enum command_kind kind;
+	struct command_read reads[COMMAND_READS_MAX];
+	size_t n_reads;
+	char name[MODEL_NAME_MAX];
+	char pool[MODEL_NAME_MAX];
+	uint32_t node;
+	struct id incarnation;
+	uint32_t executor;
+	uint64_t operation, epoch;
+	bool ok, stop_now, power_on;
+	enum desired desired;
+	enum guest_state state;
+	enum end_cause cause;
+	uint64_t size, memory_mib;
+	uint32_t cpus, downtime_ms, total_ms;
+	char detail[128];
+	char text[MODEL_PATH_MAX];
+	char reason[MODEL_TEXT_MAX];
+	struct guest *guest;		/* CMD_GUEST_DEFINE: owned */
+	VEC(struct fence_conf_param) params;
+};
+
+void command_free(struct command *c);		/* what it owns; the struct itself is the caller's */
+
+#endif

@@ -1,0 +1,383 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * A world of whole engines: nodes, their disks and their power. */
+#include "world_priv.h"
+
+#include <assert.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static void say(struct world *w, uint32_t node, const char *text)
+{
+	int64_t us = env_now(&w->env).us;
+
+	buf_printf(&w->trace, "%6lld.%03lld ms n%u %s\n", (long long)(us / 1000), (long long)(us % 1000), node, text);
+}
+
+static void node_log(void *ctx, int priority, const char *text)
+{
+	struct world_node *n = ctx;
+
+	(void)priority;
+	say(n->w, n->id, text);
+}
+
+static void node_failed(void *ctx, const struct err *err)
+{
+	node_log(ctx, 3, err->text);
+}
+
+/* ---- disk ---- */
+
+struct disk_write {
+	struct world_node *n;
+	unsigned life;
+	struct ledger_image delta;	/* entries owned */
+	uint64_t truncate_from;
+	store_written_fn *done;
+	void *ctx;
+	struct env_timer *timer;
+};
+
+static struct ledger_entry entry_copy(const struct ledger_entry *e)
+{
+	struct ledger_entry copy = *e;
+
+	copy.data = mem_dup(e->data, e->len);
+	return copy;
+}
+
+static void entries_free(ledger_entries *entries)
+{
+	struct ledger_entry *e;
+
+	vec_each(e, entries)
+		free(e->data);
+	vec_free(entries);
+}
+
+static void disk_commit(struct ledger_image *disk, struct disk_write *dw)
+{
+	if (!id_is_none(&dw->delta.cluster))
+		disk->cluster = dw->delta.cluster;
+	if (dw->delta.promised)
+		disk->promised = dw->delta.promised;
+	while (dw->truncate_from && disk->entries.n >= dw->truncate_from)
+		free(disk->entries.v[--disk->entries.n].data);
+	for (size_t i = 0; i < dw->delta.entries.n; i++) {
+		assert(dw->delta.entries.v[i].index == disk->entries.n + 1);
+		vec_push(&disk->entries, dw->delta.entries.v[i]);
+	}
+	vec_clear(&dw->delta.entries);
+	if (dw->delta.committed)
+		disk->committed = dw->delta.committed;
+}
+
+static void disk_done(void *ctx)
+{
+	struct disk_write *dw = ctx;
+	struct err fine = { 0 };
+
+	if (dw->n->life == dw->life) {
+		disk_commit(&dw->n->disk, dw);
+		dw->done(dw->ctx, &fine);
+	}
+	entries_free(&dw->delta.entries);
+	free(dw);
+}
+
+static void disk_write(void *store, const struct ledger_write *write, store_written_fn *done, void *ctx)
+{
+	struct world_node *n = store;
+	struct disk_write *dw = mem_new(struct disk_write);
+
+	*dw = (struct disk_write){ .n = n, .life = n->life, .truncate_from = write->truncate_from, .done = done, .ctx = ctx };
+	dw->delta.cluster = write->cluster;
+	dw->delta.promised = write->promised;
+	dw->delta.committed = write->committed;
+	for (size_t i = 0; i < write->n_entries; i++)
+		vec_push(&dw->delta.entries, entry_copy(write->entries[i]));
+	env_timer(&n->w->env, &dw->timer, WORLD_DISK_US, disk_done, dw);
+}
+
+static void disk_loaded(void *ctx)
+{
+	struct world_node *n = ctx;
+	struct ledger_image image = n->disk;
+	struct err fine = { 0 };
+
+	memset(&image.entries, 0, sizeof(image.entries));
+	for (size_t i = 0; i < n->disk.entries.n; i++)
+		vec_push(&image.entries, entry_copy(&n->disk.entries.v[i]));
+	n->loaded(n->loaded_ctx, &image, &fine);
+}
+
+static void disk_load(void *store, store_loaded_fn *done, void *ctx)
+{
+	struct world_node *n = store;
+
+	n->loaded = done;
+	n->loaded_ctx = ctx;
+	env_timer(&n->w->env, &n->load, WORLD_DISK_US, disk_loaded, n);
+}
+
+static const struct store_ops disk_ops = { .load = disk_load, .write = disk_write };
+
+/* ---- power switches: agent "fence_world", parameter port=NODE ---- */
+
+struct fence_run {
+	struct world *w;
+	unsigned long victim;
+	bool off;
+	fence_called_fn *done;
+	void *ctx;
+	struct env_timer *timer;
+};
+
+static void fence_ran(void *arg)
+{
+	struct fence_run *f = arg;
+	struct world_node *victim = &f->w->nodes[f->victim];
+
+	if (f->off && victim->powered)
+		world_crash(f->w, victim->id);
+	if (f->done)
+		f->done(f->ctx, f->off ? 0 : victim->powered ? 0 : 2, "");
+	for (size_t i = 0; i < f->w->fences.n; i++)
+		if (f->w->fences.v[i] == f) {
+			vec_remove(&f->w->fences, i);
+			break;
+		}
+	free(f);
+}
+
+static int fence_call(void *runner, const struct fence_call *call, fence_called_fn *done, void *ctx, struct err *ret_err)
+{
+	struct world *w = ((struct world_node *)runner)->w;
+	struct fence_run *f = mem_new(struct fence_run);
+
+	(void)ret_err;
+	f->w = w;
+	f->victim = call->n_params ? strtoul(call->params[0].value, NULL, 10) : 0;
+	f->off = !strcmp(call->action, "off");
+	f->done = done;
+	f->ctx = ctx;
+	vec_push(&w->fences, f);
+	env_timer(&w->env, &f->timer, WORLD_FENCE_US, fence_ran, f);
+	return 0;
+}
+
+static void fence_cancel_calls(void *runner, void *ctx)
+{
+	struct fence_run **f;
+
+	vec_each(f, &((struct world_node *)runner)->w->fences)
+		if ((*f)->ctx == ctx)
+			(*f)->done = NULL;
+}
+
+static const struct fence_runner_ops fence_ops = { .call = fence_call, .cancel = fence_cancel_calls };
+
+/* ---- nodes ---- */
+
+void world_agent_start(struct world *w, uint32_t node)
+{
+	struct world_node *n = &w->nodes[node];
+	const struct storage_backend *const backends[] = { &w->backend, NULL };
+	struct children none = { 0 };
+	struct engine_conf conf = { .incarnation = n->incarnation, .memory_mib = 1024, .cpus = 2, .ha = ha_conf_default };
+	struct engine_parts parts = { .env = w->env, .order = world_order_of(n), .store = { &disk_ops, n },
+				      .fence = { &fence_ops, n }, .log = node_log, .log_ctx = n };
+
+	n->life++;
+	n->pid = ++w->next_pid;
+	n->engine = engine_new(&conf);
+	n->storage = storage_new(&w->env, &none, backends);
+	n->driver = sim_driver_new(w->guests, n->name, &w->env, &engine_driver_events, n->engine);
+	parts.storage = n->storage;
+	parts.driver = n->driver;
+	n->agent_up = true;
+	engine_start(n->engine, &parts, node_failed, n);
+	world_order_joined(n);
+}
+
+void world_agent_kill(struct world *w, uint32_t node)
+{
+	struct world_node *n = &w->nodes[node];
+
+	n->agent_up = false;
+	n->life++;
+	env_cancel(&w->env, &n->load);
+	n->driver.ops->free(n->driver.drv);
+	storage_free(n->storage);
+	engine_free(n->engine);
+	n->engine = NULL;
+	world_order_left(n);
+}
+
+void world_boot(struct world *w, uint32_t node)
+{
+	struct world_node *n = &w->nodes[node];
+
+	n->powered = true;
+	n->incarnation = id_random(&w->env);
+	say(w, node, "boots");
+	world_agent_start(w, node);
+	world_ring_soon(w, WORLD_TOKEN_US / 10);
+}
+
+void world_crash(struct world *w, uint32_t node)
+{
+	struct world_node *n = &w->nodes[node];
+
+	say(w, node, "loses power");
+	n->powered = false;
+	if (n->agent_up)
+		world_agent_kill(w, node);
+	sim_node_crash(w->guests, n->name);
+	storage_world_node_gone(w->disks, node);
+	world_ring_soon(w, WORLD_TOKEN_US);
+}
+
+struct world *world_new(uint64_t seed, size_t n_nodes)
+{
+	struct world *w = mem_new(struct world);
+
+	w->venv = venv_new(seed);
+	w->env = venv_env(w->venv);
+	venv_set_wall(w->venv, (struct wall){ INT64_C(1700000000) * US_PER_S });
+	w->guests = sim_world_new(&w->env, NULL, NULL, NULL);
+	w->disks = storage_world_new();
+	w->backend = storage_world_backend(w->disks);
+	w->n_nodes = n_nodes;
+	for (uint32_t i = 1; i <= n_nodes; i++) {
+		struct world_node *n = &w->nodes[i];
+
+		n->w = w;
+		n->id = i;
+		snprintf(n->name, sizeof(n->name), "n%u", i);
+		n->disk.store = id_random(&w->env);
+	}
+	return w;
+}
+
+void world_free(struct world *w)
+{
+	struct fence_run **f;
+
+	if (!w)
+		return;
+	for (uint32_t i = 1; i <= w->n_nodes; i++) {
+		if (w->nodes[i].agent_up)
+			world_agent_kill(w, i);
+		entries_free(&w->nodes[i].disk.entries);
+	}
+	world_order_free(w);
+	world_run(w, 10 * US_PER_S);		/* what is under way ends by itself, and frees itself */
+	vec_each(f, &w->fences)
+		free(*f);
+	vec_free(&w->fences);
+	sim_world_free(w->guests);
+	storage_world_free(w->disks);
+	venv_free(w->venv);
+	buf_free(&w->trace);
+	free(w);
+}
+
+/* ---- running it ---- */
+
+static void count_twice(void *ctx, const struct sim_seen *seen)
+{
+	struct world *w = ctx;
+
+	if (seen->vcpus_run && sim_world_running(w->guests, &seen->uuid) > 1)
+		w->double_runs++;
+}
+
+static bool step(struct world *w, struct mono until)
+{
+	if (!venv_step(w->venv, until))
+		return false;
+	sim_world_walk(w->guests, count_twice, w);
+	return true;
+}
+
+bool world_until(struct world *w, bool (*cond)(struct world *w, void *ctx), void *ctx, int64_t deadline_us)
+{
+	struct mono until = mono_add(env_now(&w->env), deadline_us);
+
+	while (!cond(w, ctx))
+		if (!step(w, until))
+			return cond(w, ctx);
+	return true;
+}
+
+void world_run(struct world *w, int64_t us)
+{
+	struct mono until = mono_add(env_now(&w->env), us);
+
+	while (step(w, until))
+		;
+}
+
+struct order_wait {
+	bool done;
+	struct err err;
+};
+
+static void order_done(void *ctx, const struct err *err, uint64_t index)
+{
+	struct order_wait *wait = ctx;
+
+	(void)index;
+	wait->done = true;
+	wait->err = *err;
+}
+
+static bool is_done(struct world *w, void *ctx)
+{
+	(void)w;
+	return ((struct order_wait *)ctx)->done;
+}
+
+int world_order(struct world *w, uint32_t node, struct command *c, struct err *ret_err)
+{
+	struct order_wait wait = { 0 };
+	struct command_id id;
+	int rc = engine_submit(w->nodes[node].engine, c, order_done, &wait, &id, ret_err);
+
+	command_free(c);
+	if (rc < 0)
+		return rc;
+	if (!world_until(w, is_done, &wait, 60 * US_PER_S)) {
+		engine_abandon(w->nodes[node].engine, &wait);
+		return err_set(ret_err, -ETIMEDOUT, "no outcome");
+	}
+	*ret_err = wait.err;
+	return wait.err.code;
+}
+
+struct engine *world_engine(struct world *w, uint32_t node)
+{
+	return w->nodes[node].engine;
+}
+
+struct sim_world *world_guests(struct world *w)
+{
+	return w->guests;
+}
+
+const char *world_trace(struct world *w)
+{
+	return buf_cstr(&w->trace);
+}
+
+size_t world_double_runs(const struct world *w)
+{
+	return w->double_runs;
+}
+
+int64_t world_now(struct world *w)
+{
+	return env_now(&w->env).us;
+}

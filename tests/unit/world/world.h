@@ -1,0 +1,51 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * A world of whole engines in one thread and in virtual time: an order, disks, guests, volumes and power switches in memory. */
+#ifndef DOMUS_TESTS_WORLD_H
+#define DOMUS_TESTS_WORLD_H
+
+#include "base/buf.h"
+#include "engine/engine.h"
+#include "hypervisor/sim.h"
+#include "storage/sim.h"
+
+#include <stdbool.h>
+
+#define WORLD_NODES_MAX 8
+
+/* Virtual times, in microseconds. */
+#define WORLD_DELIVERY_US  (300)		/* of one message to all members */
+#define WORLD_DISK_US	   (250)		/* one transaction */
+#define WORLD_TOKEN_US	   (1000 * US_PER_MS)	/* before a ring without a silent node forms */
+#define WORLD_FENCE_US	   (20 * US_PER_MS)	/* one call of a fence agent */
+
+struct world;
+
+struct world *world_new(uint64_t seed, size_t n_nodes);
+void world_free(struct world *w);
+
+/* Switches a node on, in a new life, with its disk as it was; its agent comes up and joins the ring. */
+void world_boot(struct world *w, uint32_t node);
+/* Power off: guests and agent vanish, what was not yet on its disk is lost; the others notice after the token's time. */
+void world_crash(struct world *w, uint32_t node);
+/* The agent alone ends, or comes up again in the same life. */
+void world_agent_kill(struct world *w, uint32_t node);
+void world_agent_start(struct world *w, uint32_t node);
+/* Splits the network: bit N-1 of @side_a says that node N is on that side. 0 heals it. */
+void world_split(struct world *w, uint32_t side_a);
+
+struct engine *world_engine(struct world *w, uint32_t node);
+struct sim_world *world_guests(struct world *w);
+/* Runs until @cond is true or the virtual @deadline_us from now has passed; says whether it is. Checks
+ * after each step that no guest runs twice. */
+bool world_until(struct world *w, bool (*cond)(struct world *w, void *ctx), void *ctx, int64_t deadline_us);
+void world_run(struct world *w, int64_t us);
+
+/* Submits at @node, waits for the outcome. 0 or the command's error. Frees what @c owns. */
+int world_order(struct world *w, uint32_t node, struct command *c, struct err *ret_err);
+
+/* All that was logged, with the virtual time: equal for equal seeds and orders. */
+const char *world_trace(struct world *w);
+size_t world_double_runs(const struct world *w);
+int64_t world_now(struct world *w);
+
+#endif
