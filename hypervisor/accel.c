@@ -100,13 +100,15 @@ static void probe_ended(void *ctx, const struct child_end *end)
 
 	p->child = NULL;
 	p->answer = end->status == ACCEL_RAN ? ACCEL_KVM : ACCEL_TCG;
-	p->why = end->status == ACCEL_RAN ? "a test guest ran under KVM" :
-		 end->timed_out		  ? "KVM is too slow here: a test guest did not end in time" :
-					    "a test guest did not run under KVM";
+	p->why = "a test guest did not run under KVM";
+	if (end->status == ACCEL_RAN)
+		p->why = "a test guest ran under KVM";
+	else if (end->timed_out)
+		p->why = "KVM is too slow here: a test guest did not end in time";
 	probe_answers(p);
 }
 
-/* A word of the CPU's flags: without either there is no hardware virtualisation, whatever /dev/kvm says. */
+/* Without either flag there is no hardware virtualisation, whatever /dev/kvm says. */
 static bool cpu_virtualises(void)
 {
 	_cleanup_(mem_freep) char *line = NULL;
@@ -115,7 +117,8 @@ static bool cpu_virtualises(void)
 	bool found = false;
 
 	while (f && !found && getline(&line, &size, f) > 0)
-		found = strncmp(line, "flags", 5) == 0 && (strstr(line, " vmx") || strstr(line, " svm"));
+		found = strncmp(line, "flags", 5) == 0 &&
+			(strstr(line, " vmx") || strstr(line, " svm"));
 	if (f)
 		fclose(f);
 	return found;
@@ -125,9 +128,11 @@ void accel_probe_argv(const char *binary, enum accel accel, const char *firmware
 		      const char *ret_argv[static 20])
 {
 	const char *const argv[] = {
-		binary, "-nodefaults", "-no-user-config", "-display", "none", "-no-reboot",
-		"-machine", "pc", "-m", "16", "-accel", accel_text(accel), "-bios", firmware,
-		"-device", "isa-debug-exit,iobase=0xf4,iosize=1", NULL,
+		binary,  "-nodefaults", "-no-user-config", "-display",
+		"none",  "-no-reboot",  "-machine",        "pc",
+		"-m",    "16",          "-accel",          accel_text(accel),
+		"-bios", firmware,      "-device",         "isa-debug-exit,iobase=0xf4,iosize=1",
+		NULL,
 	};
 
 	memcpy(ret_argv, argv, sizeof(argv));

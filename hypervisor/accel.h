@@ -9,7 +9,7 @@
 #include "base/table.h"
 
 enum accel { ACCEL_AUTO, ACCEL_KVM, ACCEL_TCG, ACCEL_MAX, ACCEL_INVALID = -1 };
-TABLE_DECLARE(accel, enum accel);	/* "auto", "kvm", "tcg" */
+TABLE_DECLARE(accel, enum accel); /* "auto", "kvm", "tcg" */
 
 /* Called once, from the loop, with ACCEL_KVM or ACCEL_TCG. @why is one line for a person. */
 typedef void accel_done_fn(void *ctx, enum accel accel, const char *why);
@@ -28,9 +28,9 @@ struct accel_probe;
 int accel_probe_start(const char *dir, const char *binary, const struct env *env,
 		      const struct children *children, accel_done_fn *done, void *ctx,
 		      struct accel_probe **ret_probe, struct err *ret_err);
-void accel_probe_cancel(struct accel_probe *p);	/* accepts NULL; @done is not called */
+void accel_probe_cancel(struct accel_probe *p); /* accepts NULL; @done is not called */
 
-/* The argv of one probe run of @firmware under @accel: exit status ACCEL_RAN says that it came through. */
+/* The argv of one run of @firmware under @accel. Its exit status ACCEL_RAN: it came through. */
 #define ACCEL_RAN 85
 void accel_probe_argv(const char *binary, enum accel accel, const char *firmware,
 		      const char *ret_argv[static 20]);

@@ -15,10 +15,10 @@ extern const unsigned char accel_guest_start[], accel_guest_end[], accel_guest_r
 extern const unsigned char accel_guest_reset_end[];
 
 /*
- * From the reset vector through protected into 64-bit mode with paging, as each kernel goes; then
- * twenty million rounds of two instructions, which take 10 to 20 ms on hardware, a few hundred under
- * a nested or a translating hypervisor, and half a minute where each instruction is emulated. Then
- * port 0xf4 (isa-debug-exit) ends QEMU with status 85 = 2 * 42 + 1.
+ * From the reset vector through protected into 64-bit mode with paging, as each kernel goes;
+ * then twenty million rounds of two instructions, which take 10 to 20 ms on hardware, some
+ * hundred under a nested or a translating hypervisor, and half a minute where each instruction
+ * is emulated. Then port 0xf4 (isa-debug-exit) ends QEMU with status 85 = 2 * 42 + 1.
  *
  * The image stands at 0xf0000 too, so 16-bit code runs at f000:0000. Page tables are
  * made at 0x1000 and 0x2000 and map the first 1 GiB by one large page, and the descriptors are read

@@ -21,12 +21,9 @@ static const char *const domain_state_names[DOMAIN_STATE_MAX] = {
 TABLE_DEFINE(domain_state, enum domain_state, DOMAIN_STATE_MAX);
 
 static const char *const domain_event_names[DOMAIN_EVENT_MAX] = {
-	[DOMAIN_EV_STATE] = "state",
-	[DOMAIN_EV_RESET] = "reset",
-	[DOMAIN_EV_PROGRESS] = "progress",
-	[DOMAIN_EV_LOADED] = "loaded",
-	[DOMAIN_EV_SENT] = "sent",
-	[DOMAIN_EV_FAILED] = "failed",
+	[DOMAIN_EV_STATE] = "state",       [DOMAIN_EV_RESET] = "reset",
+	[DOMAIN_EV_PROGRESS] = "progress", [DOMAIN_EV_LOADED] = "loaded",
+	[DOMAIN_EV_SENT] = "sent",         [DOMAIN_EV_FAILED] = "failed",
 	[DOMAIN_EV_GONE] = "gone",
 };
 TABLE_DEFINE(domain_event, enum domain_event, DOMAIN_EVENT_MAX);
@@ -49,7 +46,7 @@ TABLE_DEFINE(step, enum step, STEP_MAX);
 
 /* A bit for each state in which the step may begin. create and prepare_in begin with no domain. */
 static const unsigned int step_states[STEP_MAX] = {
-	[STEP_CONT] = IN(CREATED) | IN(PAUSED),
+	[STEP_CONT] = IN(CREATED) | IN(PAUSED) | IN(IO_ERROR),
 	[STEP_PAUSE] = IN(RUNNING),
 	[STEP_SHUTDOWN] = IN(RUNNING) | IN(SENDING),
 	[STEP_SEND] = IN(RUNNING) | IN(PAUSED),
@@ -67,11 +64,11 @@ int step_check(enum step step, const char *name, enum domain_state state, enum s
 	       struct err *ret_err)
 {
 	if (under_way != STEP_NONE)
-		return err_set(ret_err, -EALREADY, "guest %s: cannot %s: %s is still under way", name,
-			       step_text(step), step_text(under_way));
+		return err_set(ret_err, -EALREADY, "guest %s: cannot %s: %s is still under way",
+			       name, step_text(step), step_text(under_way));
 	if (!step_allowed(step, state))
-		return err_set(ret_err, -EINVAL, "guest %s: cannot %s: its process here is %s", name,
-			       step_text(step), domain_state_text(state));
+		return err_set(ret_err, -EINVAL, "guest %s: cannot %s: its process here is %s",
+			       name, step_text(step), domain_state_text(state));
 	return 0;
 }
 

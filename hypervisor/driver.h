@@ -104,7 +104,7 @@ struct driver_ops {
 	 * is left: @done says why, and DOMAIN_EV_GONE follows it. */
 	int (*create)(void *drv, const struct domain_args *args, driver_done_fn *done, void *ctx, struct domain **ret_domain,
 		      struct err *ret_err);
-	/* Runs the vCPUs of a CREATED or PAUSED domain. The gate is the caller's, at this very moment. */
+	/* Runs the vCPUs of a CREATED, PAUSED or IO_ERROR domain (the failed I/O is tried again). The gate is the caller's, at this very moment. */
 	int (*cont)(void *drv, struct domain *d, driver_done_fn *done, void *ctx, struct err *ret_err);
 	int (*pause)(void *drv, struct domain *d, driver_done_fn *done, void *ctx, struct err *ret_err);
 	/* Asks the guest to power off (ACPI). Done = asked. */

@@ -67,8 +67,8 @@ void qemu_set_state(struct domain *d, enum domain_state state, const char *why)
 	d->info.state = state;
 	if (state_runs(state) && !d->info.was_running) {
 		d->info.was_running = true;
-		/* If this fails (tmpfs full), a successor that finds us paused takes us for loaded and
-		 * asks before it runs us: safe. */
+		/* If this fails (tmpfs full), a successor that finds us paused takes us for
+		 * never run, and asks before it runs us: safe. */
 		qemu_save_record(d, NULL);
 	}
 	qemu_event(d, DOMAIN_EV_STATE, why);
@@ -82,8 +82,8 @@ void qemu_step_done(struct domain *d, const struct err *err)
 	if (d->step == STEP_NONE)
 		return;
 	if (named.code)
-		err_set(&named, err->code, "guest %s: cannot %s: %s", d->info.name, step_text(d->step),
-			err->text);
+		err_set(&named, err->code, "guest %s: cannot %s: %s", d->info.name,
+			step_text(d->step), err->text);
 	d->step = STEP_NONE;
 	d->waiter = (struct qemu_waiter){ 0 };
 	waiter.done(waiter.ctx, &named);
@@ -97,7 +97,8 @@ int qemu_step_begin(struct domain *d, enum step step, driver_done_fn *done, void
 	if (r < 0)
 		return r;
 	if (!d->qmp)
-		return err_set(ret_err, -ENOTCONN, "guest %s: its QEMU does not listen", d->info.name);
+		return err_set(ret_err, -ENOTCONN, "guest %s: its QEMU does not listen",
+			       d->info.name);
 	d->step = step;
 	d->waiter = (struct qemu_waiter){ done, ctx };
 	return 0;
@@ -230,7 +231,8 @@ static int qemu_note(void *drv, struct domain *d, uint64_t note, struct err *ret
 	return r;
 }
 
-static void copy_path(const struct domain *d, const char *suffix, bool there, char *ret, size_t size)
+static void copy_path(const struct domain *d, const char *suffix, bool there, char *ret,
+		      size_t size)
 {
 	_cleanup_(mem_freep) char *path = qemu_path(d->q->dir, &d->info.uuid, suffix);
 
@@ -300,15 +302,16 @@ static void find_accel(struct qemu *q)
 {
 	if (q->accel != ACCEL_AUTO)
 		return;
-	if (accel_probe_start(q->run_dir, q->binary, &q->env, &q->children, accel_known, q, &q->probe,
-			      NULL) < 0)
+	if (accel_probe_start(q->run_dir, q->binary, &q->env, &q->children, accel_known, q,
+			      &q->probe, NULL) < 0)
 		q->accel = ACCEL_TCG;
 }
 
 static int make_dir(const char *path, struct err *ret_err)
 {
 	if (mkdir(path, 0700) < 0 && errno != EEXIST)
-		return err_set(ret_err, -errno, "cannot make the folder %s: %s", path, strerror(errno));
+		return err_set(ret_err, -errno, "cannot make the folder %s: %s", path,
+			       strerror(errno));
 	return 0;
 }
 
@@ -335,9 +338,9 @@ static struct qemu *qemu_new(const struct qemu_conf *conf)
 	return q;
 }
 
-struct driver qemu_driver_new(const struct qemu_conf *conf, const struct env *env, struct loop *loop,
-			      const struct children *children, const struct driver_events *events,
-			      void *ctx, struct err *ret_err)
+struct driver qemu_driver_new(const struct qemu_conf *conf, const struct env *env,
+			      struct loop *loop, const struct children *children,
+			      const struct driver_events *events, void *ctx, struct err *ret_err)
 {
 	struct qemu *q = qemu_new(conf);
 

@@ -10,12 +10,12 @@
 
 /* Texts are copied by qemu_driver_new; NULL or 0 gives the default named here. */
 struct qemu_conf {
-	const char *binary;		/* absolute; /usr/bin/qemu-system-x86_64 */
-	const char *run_dir;		/* tmpfs, ours alone; /run/domus. Guests are in run_dir/guests */
-	const char *machine;		/* fixed version, the same on all nodes; pc-q35-7.2 */
-	enum accel accel;		/* ACCEL_AUTO, the zero, decides once per boot of the host */
-	bool cache_writeback;		/* false: O_DIRECT (safe to migrate). True where the file system has none (tmpfs) */
-	bool sandbox_off;		/* false: QEMU's seccomp sandbox is on */
+	const char *binary;   /* absolute; /usr/bin/qemu-system-x86_64 */
+	const char *run_dir;  /* on tmpfs, ours alone; /run/domus */
+	const char *machine;  /* fixed version, the same on all nodes; pc-q35-7.2 */
+	enum accel accel;     /* ACCEL_AUTO, the zero, decides once per boot */
+	bool cache_writeback; /* true where the file system has no O_DIRECT (tmpfs) */
+	bool sandbox_off;     /* false: QEMU's seccomp sandbox is on */
 };
 
 /*
@@ -25,8 +25,8 @@ struct qemu_conf {
  *
  * Returns a driver whose ops is NULL, with @ret_err filled, when run_dir cannot be made.
  */
-struct driver qemu_driver_new(const struct qemu_conf *conf, const struct env *env, struct loop *loop,
-			      const struct children *children, const struct driver_events *events,
-			      void *ctx, struct err *ret_err);
+struct driver qemu_driver_new(const struct qemu_conf *conf, const struct env *env,
+			      struct loop *loop, const struct children *children,
+			      const struct driver_events *events, void *ctx, struct err *ret_err);
 
 #endif

@@ -55,8 +55,8 @@ static bool migration_runs(const char *migration)
 }
 
 /*
- * What a source's run state (asked first) and its migration's (asked then) say together: a source that
- * finished stands in postmigrate, and only "completed" says that the target has confirmed it.
+ * What a source's run state (asked first) and its migration's (asked then) say together: a source
+ * that finished stands in postmigrate, and only "completed" says that the target has confirmed it.
  */
 static enum domain_state adopted_state(const struct domain *d, const char *run_state,
 				       const char *migration)
@@ -106,10 +106,23 @@ void qemu_adopt_ask(struct domain *d)
 	qmp_conn_call(d->qmp, "query-status", NULL, status_known, d);
 }
 
+/* QEMU forks when it comes up: of such a family all are killed here but the youngest. */
+static int youngest_process(const struct domain *d)
+{
+	int last = 0, pid;
+
+	while ((pid = qemu_process_find(d->q->dir, &d->info.uuid, last))) {
+		if (last)
+			kill(last, SIGKILL);
+		last = pid;
+	}
+	return last;
+}
+
 /* Half-made: its creator died before it was told, so it never ran and nobody counts on it. */
 static void clear_half_made(struct domain *d)
 {
-	int pid = qemu_process_kill_all(d->q->dir, &d->info.uuid);
+	int pid = youngest_process(d);
 
 	d->leftover = true;
 	if (pid && qemu_attach(d, pid, 0, NULL) == 0)

@@ -1,15 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0
  * From a guest specification to QEMU's command line. Pure.
  *
- * What stands here is a promise: agents of other versions adopt such a process, and the other end of a
- * migration must have built the same machine. So devices stand in a fixed order (it gives their PCI
- * addresses), and -nodefaults keeps QEMU from adding any. */
+ * What stands here is a promise: agents of other versions adopt such a process, and the other end
+ * of a migration must have built the same machine. So devices stand in a fixed order (it gives
+ * their PCI addresses), and -nodefaults keeps QEMU from adding any. */
 #include "qemu_argv.h"
 
 #include <stdlib.h>
 #include <string.h>
 
-/* In QEMU since long, offered by every 64-bit host of the last 15 years and by TCG without a warning. */
+/* Offered by every 64-bit host of the last 15 years, and by TCG without a warning. */
 #define DEFAULT_CPU "Nehalem"
 
 static void add(struct qemu_argv *argv, const char *arg)
@@ -60,7 +60,7 @@ char *qemu_path(const char *dir, const struct id *uuid, const char *suffix)
 	return buf_take(&b);
 }
 
-/* The epoch stands behind the name, where QMP's query-name and ps both show it; names hold no '@'. */
+/* The epoch stands behind the name, where query-name and ps both show it; names hold no '@'. */
 static void put_identity(const struct qemu_argv_args *a, struct qemu_argv *argv)
 {
 	struct buf b = { 0 };
@@ -100,8 +100,8 @@ static void put_machine(const struct qemu_argv_args *a, struct qemu_argv *argv)
 }
 
 /*
- * The vCPUs wait for our word (-S), the process outlives the guest so that the cause can be read, and
- * a panic shows. Spawning cannot be denied by the sandbox, since -daemonize forks after it is up.
+ * The vCPUs wait for our word (-S), the process outlives the guest so that the cause can be read,
+ * and a panic shows. The sandbox cannot deny spawning, since -daemonize forks after it is up.
  */
 static void put_manners(const struct qemu_argv_args *a, struct qemu_argv *argv)
 {
@@ -110,7 +110,8 @@ static void put_manners(const struct qemu_argv_args *a, struct qemu_argv *argv)
 	add(argv, "-nodefaults");
 	add(argv, "-no-user-config");
 	add(argv, "-no-shutdown");
-	add2(argv, "-action", in_place ? "panic=pause,reboot=reset" : "panic=pause,reboot=shutdown");
+	add2(argv, "-action",
+	     in_place ? "panic=pause,reboot=reset" : "panic=pause,reboot=shutdown");
 	add(argv, "-S");
 	add2(argv, "-msg", "timestamp=off");
 	if (!a->sandbox_off)
@@ -155,9 +156,9 @@ static void put_display(const struct qemu_argv_args *a, struct qemu_argv *argv)
 }
 
 /*
- * A disk that fails stops the guest rather than giving it errors that it would take for the end of the
- * file system. cache.direct keeps the host's cache from holding what the target of a migration must
- * read. The image lock keeps a second QEMU away.
+ * A disk that fails stops the guest rather than giving it errors that it would take for the end of
+ * the file system. cache.direct keeps the host's cache from holding what the target of a migration
+ * must read. The image lock keeps a second QEMU away.
  */
 static void put_disk(const struct qemu_argv_args *a, struct qemu_argv *argv, size_t i)
 {

@@ -7,15 +7,15 @@
 #include "spec.h"
 
 struct qemu_argv_args {
-	const struct guest_spec *spec;	/* complete: with uuid and MACs */
+	const struct guest_spec *spec; /* complete: with uuid and MACs */
 	uint64_t epoch;
 	const char *binary, *machine;
-	enum accel accel;		/* ACCEL_KVM or ACCEL_TCG */
-	const char *dir;		/* for sockets and the pidfile */
-	const char *const *disk_paths;	/* one for each disk */
-	const bool *disk_is_device;	/* a block device, not a file */
-	int first_fd;			/* the taps: descriptor first_fd + i for NIC i */
-	bool incoming;			/* waits for a migration stream */
+	enum accel accel;              /* ACCEL_KVM or ACCEL_TCG */
+	const char *dir;               /* for sockets and the pidfile */
+	const char *const *disk_paths; /* one for each disk */
+	const bool *disk_is_device;    /* a block device, not a file */
+	int first_fd;                  /* the taps: descriptor first_fd + i for NIC i */
+	bool incoming;                 /* waits for a migration stream */
 	bool cache_writeback;
 	bool sandbox_off;
 };
@@ -32,12 +32,12 @@ void qemu_argv_free(struct qemu_argv *argv);
 
 /* What a guest's files are called: DIR/UUID.SUFFIX. On the heap. */
 char *qemu_path(const char *dir, const struct id *uuid, const char *suffix);
-#define QEMU_AGENT_SOCKET  "agent.qmp"	/* the agent's monitor */
-#define QEMU_GUARD_SOCKET  "guard.qmp"	/* a monitor for whoever checks from outside: guardd, tests */
+#define QEMU_AGENT_SOCKET  "agent.qmp" /* the agent's monitor */
+#define QEMU_GUARD_SOCKET  "guard.qmp" /* one for whoever checks from outside */
 #define QEMU_SERIAL_SOCKET "serial"
-#define QEMU_VNC_SOCKET	   "vnc"
-#define QEMU_PIDFILE	   "pid"
-#define QEMU_RECORD	   "json"
+#define QEMU_VNC_SOCKET    "vnc"
+#define QEMU_PIDFILE       "pid"
+#define QEMU_RECORD        "json"
 
 /*
  * True when @cmdline (the @len bytes of /proc/PID/cmdline) is of a QEMU that was started for @uuid,

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  * The QEMU driver: from a specification to a process that answers.
  *
- * The record stands before the process, so whenever the agent dies its successor knows where to look.
- * A process whose record holds no pid yet never ran: it is only cleared away. */
+ * The record stands before the process, so whenever the agent dies its successor knows where to
+ * look. A process whose record holds no pid yet never ran: it is only cleared away. */
 #include "qemu_int.h"
 #include "qemu_tap.h"
 
@@ -15,7 +15,7 @@
 
 /* QEMU needs 50 ms; ten guests at once under full load some seconds. */
 #define SPAWN_TIMEOUT_US (30 * US_PER_S)
-#define FIRST_CHILD_FD	 3
+#define FIRST_CHILD_FD   3
 
 void qemu_create_release(struct domain *d)
 {
@@ -34,7 +34,7 @@ void qemu_create_fail(struct domain *d, const struct err *err)
 
 	qemu_step_done(d, &why);
 	if (d->pidfd >= 0)
-		qemu_kill_process(d);	/* its death tells the rest */
+		qemu_kill_process(d); /* its death tells the rest */
 	else
 		qemu_gone(d, why.text);
 }
@@ -60,8 +60,8 @@ static const char *skip_option(const struct domain *d, const char *line)
 	for (size_t i = 0; i + 1 < d->argv.args.n; i++) {
 		const char *p = rest;
 
-		if (skip(&p, d->argv.args.v[i]) && skip(&p, " ") && skip(&p, d->argv.args.v[i + 1]) &&
-		    skip(&p, ": "))
+		if (skip(&p, d->argv.args.v[i]) && skip(&p, " ") &&
+		    skip(&p, d->argv.args.v[i + 1]) && skip(&p, ": "))
 			return p;
 	}
 	return rest;
@@ -243,15 +243,19 @@ static int check_args(struct qemu *q, const struct domain_args *args, struct err
 	char uuid[ID_TEXT_SIZE];
 
 	if (args->epoch > INT64_MAX || id_is_none(&args->spec->uuid))
-		return err_set(ret_err, -EINVAL, "guest %s: no uuid, or no epoch", args->spec->name);
+		return err_set(ret_err, -EINVAL, "guest %s: no uuid, or no epoch",
+			       args->spec->name);
 	if (map_get(q->domains, id_text(&args->spec->uuid, uuid)))
 		return err_set(ret_err, -EEXIST, "guest %s: has a process on this node already",
 			       args->spec->name);
 	if (access(record, F_OK) == 0)
-		return err_set(ret_err, -EEXIST, "guest %s: an earlier agent left a process or its record "
-			       "(%s), not adopted yet", args->spec->name, record);
+		return err_set(ret_err, -EEXIST,
+			       "guest %s: an earlier agent left a process or its record "
+			       "(%s), not adopted yet",
+			       args->spec->name, record);
 	if (strlen(socket) >= sizeof(((struct sockaddr_un *)NULL)->sun_path))
-		return err_set(ret_err, -ENAMETOOLONG, "%s: longer than a socket's path may be", socket);
+		return err_set(ret_err, -ENAMETOOLONG, "%s: longer than a socket's path may be",
+			       socket);
 	return 0;
 }
 
@@ -276,8 +280,8 @@ static int begin(struct domain *d, const struct domain_args *args, enum step ste
 	return 0;
 }
 
-static int make(struct qemu *q, const struct domain_args *args, enum step step, driver_done_fn *done,
-		void *ctx, struct domain **ret_domain, struct err *ret_err)
+static int make(struct qemu *q, const struct domain_args *args, enum step step,
+		driver_done_fn *done, void *ctx, struct domain **ret_domain, struct err *ret_err)
 {
 	struct qemu_record record = {
 		.uuid = args->spec->uuid,

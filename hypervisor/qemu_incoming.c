@@ -7,6 +7,20 @@
 #include <stdio.h>
 #include <string.h>
 
+const char qemu_migrate_capabilities[] = "{\"capabilities\":["
+					 "{\"capability\":\"return-path\",\"state\":true},"
+					 "{\"capability\":\"late-block-activate\",\"state\":true},"
+					 "{\"capability\":\"events\",\"state\":true}]}";
+
+/* It stands in JSON and in a URI unescaped, and came from another node. */
+bool qemu_address_ok(const char *address)
+{
+	static const char allowed[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
+				      "0123456789.:[]-%";
+
+	return address[0] && strspn(address, allowed) == strlen(address);
+}
+
 int qemu_listen_address(struct domain *d, const char *address, struct err *ret_err)
 {
 	bool v6 = address && strchr(address, ':');
@@ -73,8 +87,8 @@ static void target_capable(void *ctx, const struct err *err, const struct json_t
 
 void qemu_listen(struct domain *d)
 {
-	qmp_conn_call(d->qmp, "migrate-set-capabilities", qemu_migrate_capabilities,
-		      target_capable, d);
+	qmp_conn_call(d->qmp, "migrate-set-capabilities", qemu_migrate_capabilities, target_capable,
+		      d);
 }
 
 static void target_loaded(void *ctx, const struct err *err, const struct json_t *data)

@@ -10,7 +10,7 @@
 #include "qmp_conn.h"
 #include "steps.h"
 
-#define QEMU_ADDRESS_MAX 80	/* tcp:[IPv6]:port */
+#define QEMU_ADDRESS_MAX 80 /* tcp:[IPv6]:port */
 
 struct qemu {
 	struct env env;
@@ -18,13 +18,13 @@ struct qemu {
 	struct children children;
 	const struct driver_events *events;
 	void *ctx;
-	char *binary, *machine, *run_dir, *dir;	/* @dir: run_dir/guests */
+	char *binary, *machine, *run_dir, *dir; /* @dir: run_dir/guests */
 	bool cache_writeback, sandbox_off;
-	enum accel accel;		/* ACCEL_AUTO until the probe has answered */
+	enum accel accel; /* ACCEL_AUTO until the probe has answered */
 	struct accel_probe *probe;
-	struct map *domains;		/* uuid text -> struct domain */
+	struct map *domains; /* uuid text -> struct domain */
 	struct env_timer *adopt_timer;
-	bool adopting;			/* adopted() is owed */
+	bool adopting; /* adopted() is owed */
 };
 
 struct qemu_waiter {
@@ -37,32 +37,32 @@ struct qemu_send {
 	char address[QEMU_ADDRESS_MAX];
 	uint64_t max_bytes_per_s;
 	int64_t deadline_us;
-	uint32_t downtime_ms;		/* the limit now in force */
+	uint32_t downtime_ms; /* the limit now in force */
 	unsigned int passes;
 	unsigned int settle_tries;
-	bool paused_before;		/* by a person: then a failure leaves it paused */
-	bool ending;			/* QEMU has said completed, failed or cancelled */
-	char why[ERR_TEXT_MAX];		/* of our own cancel, or "" */
+	bool paused_before;     /* by a person: then a failure leaves it paused */
+	bool ending;            /* QEMU has said completed, failed or cancelled */
+	char why[ERR_TEXT_MAX]; /* of our own cancel, or "" */
 	struct env_timer *deadline, *poll, *last_pass, *cancel;
 };
 
 /*
- * Invariants: @pidfd is -1 and @qmp NULL until the process is up; @done is set exactly while @step is
- * not STEP_NONE; a domain stands in qemu->domains until it is freed.
+ * Invariants: @pidfd is -1 and @qmp NULL until the process is up; @waiter is set exactly while
+ * @step is not STEP_NONE; a domain stands in qemu->domains until it is freed.
  */
 struct domain {
 	struct qemu *q;
 	struct domain_info info;
-	struct qemu_record record;	/* as it stands in the run folder */
+	struct qemu_record record; /* as it stands in the run folder */
 	int pidfd;
 	struct loop_fd *pid_watch;
 	struct qmp_conn *qmp;
 	enum step step;
 	struct qemu_waiter waiter;
 	VEC(struct qemu_waiter) kills;
-	struct env_timer *timer;	/* reconnect, or gone without a process */
-	char cause[ERR_TEXT_MAX];	/* of the next change of state, from an event */
-	char address[QEMU_ADDRESS_MAX];	/* where we listen */
+	struct env_timer *timer;        /* reconnect, or gone without a process */
+	char cause[ERR_TEXT_MAX];       /* of the next change of state, from an event */
+	char address[QEMU_ADDRESS_MAX]; /* where we listen */
 	/* While it comes up: */
 	struct qemu_argv argv;
 	struct child *child;
@@ -70,8 +70,8 @@ struct domain {
 	size_t n_taps;
 	bool wants_accel;
 	/* While it is being adopted: */
-	bool unannounced;		/* found() is owed */
-	bool leftover;			/* half-made by an earlier agent: it is only cleared away */
+	bool unannounced; /* found() is owed */
+	bool leftover;    /* half-made by an earlier agent: it is only cleared away */
 	struct env_timer *adopt_deadline;
 	char run_state[32];
 	struct qemu_send send;
@@ -114,11 +114,13 @@ enum domain_state qemu_state_of(const struct domain *d, const char *run_state);
 void qemu_adopt(void *drv);
 /* Asks QEMU for its state, of which nothing is known. */
 void qemu_adopt_ask(struct domain *d);
-void qemu_adopt_check(struct qemu *q);		/* tells adopted() when nothing is owed any more */
+void qemu_adopt_check(struct qemu *q); /* tells adopted() when nothing is owed any more */
 
-/* qemu_incoming.c: the target's end. */
+/* qemu_incoming.c: the target's end, and what both ends need. */
+extern const char qemu_migrate_capabilities[]; /* the same on both ends */
+bool qemu_address_ok(const char *address);
 int qemu_listen_address(struct domain *d, const char *address, struct err *ret_err);
-void qemu_listen(struct domain *d);		/* the last part of prepare_in */
+void qemu_listen(struct domain *d); /* the last part of prepare_in */
 void qemu_incoming_event(struct domain *d, const char *status);
 
 /* qemu_migrate.c: the source's end. */
@@ -126,14 +128,12 @@ int qemu_send(void *drv, struct domain *d, const struct send_params *params, dri
 	      void *ctx, struct err *ret_err);
 int qemu_cancel_send(void *drv, struct domain *d, driver_done_fn *done, void *ctx,
 		     struct err *ret_err);
-extern const char qemu_migrate_capabilities[];	/* the same on both ends */
-bool qemu_address_ok(const char *address);
 void qemu_migration_event(struct domain *d, const struct json_t *data);
 void qemu_migration_pass(struct domain *d, const struct json_t *data);
 /* Gives up a send under way, if there is one; how it ends comes by event. */
 void qemu_send_stop(struct domain *d, const char *why);
-void qemu_last_pass(struct domain *d);		/* the source's vCPUs have stopped */
-void qemu_send_resumed(struct domain *d);	/* adopted while sending */
+void qemu_last_pass(struct domain *d);    /* the source's vCPUs have stopped */
+void qemu_send_resumed(struct domain *d); /* adopted while sending */
 void qemu_send_forget(struct domain *d);
 
 #endif

@@ -1,36 +1,24 @@
 /* SPDX-License-Identifier: Apache-2.0
  * The QEMU driver: live migration, the source's end, in the steps that policy orders.
  *
- * The source finishes and stands still; who runs then is decided above us. Until it has said "completed"
- * QEMU resumes it by itself on any failure, which is right: only the source may run before the hand-over. */
+ * The source finishes and stands still; who runs then is decided above us. Until it has said
+ * "completed" QEMU resumes it by itself on any failure, which is right: only the source may run
+ * before the hand-over. */
 #include "qemu_int.h"
 
 #include <stdio.h>
 #include <string.h>
 
-#define PROGRESS_US	  (100 * US_PER_MS)
-#define DOWNTIME_MAX_MS	  1000	/* raised no further than this */
-#define PASSES_PER_RAISE  3	/* passes over memory without an end before the limit is doubled */
+#define PROGRESS_US      (100 * US_PER_MS)
+#define DOWNTIME_MAX_MS  1000 /* raised no further than this */
+#define PASSES_PER_RAISE 3    /* passes over memory without an end before the limit is doubled */
 /* The vCPUs stand in the last pass; with 1 s of downtime allowed, this long means a silent peer. */
-#define LAST_PASS_MAX_US  (3 * US_PER_S)
+#define LAST_PASS_MAX_US (3 * US_PER_S)
 /* QEMU writes the last pass with its main lock held: a silent peer then makes it deaf, but for the
  * monitor's own thread, where yank cuts the socket. */
-#define YANK_AFTER_US	  (300 * US_PER_MS)
-#define SETTLE_US	  (20 * US_PER_MS)
-#define SETTLE_TRIES_MAX  100
-
-const char qemu_migrate_capabilities[] =
-	"{\"capabilities\":["
-	"{\"capability\":\"return-path\",\"state\":true},"
-	"{\"capability\":\"late-block-activate\",\"state\":true},"
-	"{\"capability\":\"events\",\"state\":true}]}";
-
-/* Stands in JSON and in a URI unescaped, and came from another node: so digits, letters and ".:[]" only. */
-bool qemu_address_ok(const char *address)
-{
-	return strspn(address, "0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ.:[]-%") ==
-		       strlen(address) && address[0];
-}
+#define YANK_AFTER_US    (300 * US_PER_MS)
+#define SETTLE_US        (20 * US_PER_MS)
+#define SETTLE_TRIES_MAX 100
 
 void qemu_send_forget(struct domain *d)
 {
@@ -140,8 +128,8 @@ static void raise_downtime(struct domain *d)
 {
 	char args[64];
 
-	d->send.downtime_ms = d->send.downtime_ms * 2 > DOWNTIME_MAX_MS ? DOWNTIME_MAX_MS :
-									  d->send.downtime_ms * 2;
+	d->send.downtime_ms = d->send.downtime_ms * 2 > DOWNTIME_MAX_MS ? DOWNTIME_MAX_MS
+									: d->send.downtime_ms * 2;
 	snprintf(args, sizeof(args), "{\"downtime-limit\":%u}", d->send.downtime_ms);
 	qmp_conn_call(d->qmp, "migrate-set-parameters", args, ignore_answer, NULL);
 }
@@ -193,8 +181,8 @@ static void resumed(void *ctx, const struct err *err, const struct json_t *data)
 }
 
 /*
- * After a failure QEMU runs the guest again by itself, some moments after it said so. If it did not,
- * it is our turn: "completed" was never said, so nobody else may run it.
+ * After a failure QEMU runs the guest again by itself, some moments after it said so. If it did
+ * not, it is our turn: "completed" was never said, so nobody else may run it.
  */
 static void settled(void *ctx, const struct err *err, const struct json_t *data)
 {
@@ -306,8 +294,8 @@ static void send_accepted(void *ctx, const struct err *err, const struct json_t 
 }
 
 /*
- * The state changes before the command, since its events may overtake the answer. If the guest ended
- * by itself meanwhile there is nothing to send.
+ * The state changes before the command, since its events may overtake the answer. If the guest
+ * ended by itself meanwhile there is nothing to send.
  */
 static void parameters_set(void *ctx, const struct err *err, const struct json_t *data)
 {
@@ -363,16 +351,20 @@ int qemu_send(void *drv, struct domain *d, const struct send_params *params, dri
 	(void)drv;
 	if (strncmp(params->address, "tcp:", 4) != 0 || !qemu_address_ok(params->address) ||
 	    STRCPY(send.address, params->address) < 0)
-		return err_set(ret_err, -EINVAL, "guest %s: the target's address is not one of "
-			       "prepare_in's", d->info.name);
+		return err_set(ret_err, -EINVAL,
+			       "guest %s: the target's address is not one of "
+			       "prepare_in's",
+			       d->info.name);
 	if (!send.max_bytes_per_s || send.max_bytes_per_s > INT64_MAX)
-		return err_set(ret_err, -EINVAL, "guest %s: the bandwidth is out of range", d->info.name);
+		return err_set(ret_err, -EINVAL, "guest %s: the bandwidth is out of range",
+			       d->info.name);
 	r = qemu_step_begin(d, STEP_SEND, done, ctx, ret_err);
 	if (r < 0)
 		return r;
 	qemu_send_forget(d);
 	d->send = send;
-	qmp_conn_call(d->qmp, "migrate-set-capabilities", qemu_migrate_capabilities, source_capable, d);
+	qmp_conn_call(d->qmp, "migrate-set-capabilities", qemu_migrate_capabilities, source_capable,
+		      d);
 	return 0;
 }
 
@@ -394,7 +386,10 @@ int qemu_cancel_send(void *drv, struct domain *d, driver_done_fn *done, void *ct
 	return 0;
 }
 
-/* The deadline ended with the agent that had set it: the successor's caller sets another, or cancels. */
+/*
+ * The deadline ended with the agent that had set it: the successor's caller sets another, or
+ * cancels.
+ */
 void qemu_send_resumed(struct domain *d)
 {
 	d->send.downtime_ms = DOWNTIME_MAX_MS;

@@ -8,7 +8,6 @@
 #include <fcntl.h>
 #include <jansson.h>
 #include <limits.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -41,7 +40,8 @@ int qemu_record_write(const char *dir, const struct qemu_record *r, struct err *
 	int ret;
 
 	buf_printf(&b,
-		   "{\"epoch\":%llu,\"incoming\":%s,\"kvm\":%s,\"name\":\"%s\",\"note\":%llu,\"pid\":%d,"
+		   "{\"epoch\":%llu,\"incoming\":%s,\"kvm\":%s,\"name\":\"%s\",\"note\":%llu,"
+		   "\"pid\":%d,"
 		   "\"ran\":%s,\"start\":%llu,\"uuid\":\"%s\",\"version\":1,\"vnc\":%s}\n",
 		   (unsigned long long)r->epoch, r->incoming ? "true" : "false",
 		   r->kvm ? "true" : "false", r->name, (unsigned long long)r->note, r->pid,
@@ -153,8 +153,8 @@ int qemu_record_read(const char *dir, const struct id *uuid, struct qemu_record 
 void qemu_record_remove(const char *dir, const struct id *uuid)
 {
 	static const char *const suffixes[] = {
-		QEMU_RECORD, QEMU_RECORD ".new", QEMU_AGENT_SOCKET, QEMU_GUARD_SOCKET,
-		QEMU_SERIAL_SOCKET, QEMU_VNC_SOCKET, QEMU_PIDFILE,
+		QEMU_RECORD,        QEMU_RECORD ".new", QEMU_AGENT_SOCKET, QEMU_GUARD_SOCKET,
+		QEMU_SERIAL_SOCKET, QEMU_VNC_SOCKET,    QEMU_PIDFILE,
 	};
 
 	for (size_t i = 0; i < ARRAY_SIZE(suffixes); i++) {
@@ -176,7 +176,10 @@ int qemu_pidfile_read(const char *dir, const struct id *uuid)
 	return end != text && pid > 1 && pid <= INT_MAX ? (int)pid : 0;
 }
 
-/* The second field is the program's name in parentheses and may hold anything, so count from its end. */
+/*
+ * The second field is the program's name in parentheses and may hold anything, so count from its
+ * end.
+ */
 uint64_t qemu_process_start(int pid)
 {
 	char path[32], text[STAT_MAX];
@@ -187,8 +190,10 @@ uint64_t qemu_process_start(int pid)
 	if (read_file(path, text, sizeof(text)) <= 0)
 		return 0;
 	p = strrchr(text, ')');
-	if (!p || sscanf(p + 1, " %*c %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s"
-			 " %*s %*s %llu", &start) != 1)
+	if (!p || sscanf(p + 1,
+			 " %*c %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s"
+			 " %*s %*s %llu",
+			 &start) != 1)
 		return 0;
 	return start;
 }
@@ -227,15 +232,4 @@ int qemu_process_find(const char *dir, const struct id *uuid, int after)
 	if (proc)
 		closedir(proc);
 	return found;
-}
-
-int qemu_process_kill_all(const char *dir, const struct id *uuid)
-{
-	int last = 0, pid;
-
-	while ((pid = qemu_process_find(dir, uuid, last))) {
-		kill(pid, SIGKILL);
-		last = pid;
-	}
-	return last;
 }

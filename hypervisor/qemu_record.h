@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
- * The run record: what an agent's successor must know of a guest's process. One file per guest, on a tmpfs. */
+ * The run record: what an agent's successor must know of a guest's process. One file per guest, on
+ * a tmpfs. */
 #ifndef DOMUS_HYPERVISOR_QEMU_RECORD_H
 #define DOMUS_HYPERVISOR_QEMU_RECORD_H
 
@@ -12,14 +13,14 @@ struct qemu_record {
 	struct id uuid;
 	char name[SPEC_NAME_MAX];
 	uint64_t epoch, note;
-	int pid;		/* 0: the process was being made */
-	uint64_t start;		/* field 22 of /proc/PID/stat: tells it from a later process with its pid */
-	bool incoming;		/* made to receive a migration */
-	bool ran;		/* its vCPUs ran at least once here */
+	int pid;        /* 0: the process was being made */
+	uint64_t start; /* field 22 of /proc/PID/stat: tells it from a later process with its pid */
+	bool incoming;  /* made to receive a migration */
+	bool ran;       /* its vCPUs ran at least once here */
 	bool vnc, kvm;
 };
 
-#define QEMU_RECORD_MAX 4096	/* bytes of the file */
+#define QEMU_RECORD_MAX 4096 /* bytes of the file */
 
 /* Replaces DIR/UUID.json at once and whole. */
 int qemu_record_write(const char *dir, const struct qemu_record *record, struct err *ret_err);
@@ -37,8 +38,6 @@ int qemu_pidfile_read(const char *dir, const struct id *uuid);
 uint64_t qemu_process_start(int pid);
 /* The first pid above @after of such a process, or 0. Reads all of /proc: for what is rare. */
 int qemu_process_find(const char *dir, const struct id *uuid, int after);
-/* Kills all of them; the last one's pid, or 0. */
-int qemu_process_kill_all(const char *dir, const struct id *uuid);
 /* Whether process @pid is the guest's QEMU, by its command line. */
 bool qemu_process_is(int pid, const char *dir, const struct id *uuid);
 

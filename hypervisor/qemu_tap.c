@@ -24,8 +24,10 @@ static int fail(const char *what, const char *tap, const char *bridge, struct er
 		       strerror(-code));
 }
 
-/* The tap's own address must not be the lowest on the bridge, or the bridge would take it over and give
- * it up again with the guest: so it begins with fe, and the rest is the guest's. */
+/*
+ * The tap's own address must not be the lowest on the bridge, or the bridge would take it over and
+ * give it up again with the guest: so it begins with fe, and the rest is the guest's.
+ */
 static int set_mac(int sock, struct ifreq *req, const char *mac)
 {
 	unsigned int b[6];
@@ -89,7 +91,10 @@ static int configure(const char *tap, const struct spec_nic *nic, struct err *re
 	return r;
 }
 
-/* The same name on every attempt, so that a second process of one guest on one host is refused here too. */
+/*
+ * The same name on every attempt, so that a second process of one guest on one host is refused
+ * here too.
+ */
 static int make_tap(const struct id *uuid, size_t index, struct ifreq *req)
 {
 	const uint8_t *b = uuid->b;
@@ -98,8 +103,8 @@ static int make_tap(const struct id *uuid, size_t index, struct ifreq *req)
 	if (fd < 0)
 		return -1;
 	req->ifr_flags = IFF_TAP | IFF_NO_PI | IFF_VNET_HDR;
-	snprintf(req->ifr_name, sizeof(req->ifr_name), "dom%02x%02x%02x%02x%02x%x", b[0], b[1], b[2],
-		 b[3], b[4], (unsigned int)index & 0xf);
+	snprintf(req->ifr_name, sizeof(req->ifr_name), "dom%02x%02x%02x%02x%02x%x", b[0], b[1],
+		 b[2], b[3], b[4], (unsigned int)index & 0xf);
 	if (ioctl(fd, TUNSETIFF, req) < 0) {
 		int saved = errno;
 
@@ -117,8 +122,10 @@ int qemu_tap_open(const struct id *uuid, size_t index, const struct spec_nic *ni
 	int fd, r;
 
 	if (if_nametoindex(nic->bridge) == 0)
-		return err_set(ret_err, -ENODEV, "this node has no bridge %s: make it, or name another "
-			       "in the guest's \"nics\"", nic->bridge);
+		return err_set(ret_err, -ENODEV,
+			       "this node has no bridge %s: make it, or name another "
+			       "in the guest's \"nics\"",
+			       nic->bridge);
 	fd = make_tap(uuid, index, &req);
 	if (fd < 0)
 		return fail("make tap", req.ifr_name, nic->bridge, ret_err);

@@ -17,7 +17,7 @@ static const struct {
 	enum domain_state state;
 } run_states[] = {
 	{ "running", DOMAIN_RUNNING },
-	{ "suspended", DOMAIN_RUNNING },	/* the guest sleeps (ACPI S3) by its own wish */
+	{ "suspended", DOMAIN_RUNNING }, /* the guest sleeps (ACPI S3) by its own wish */
 	{ "paused", DOMAIN_PAUSED },
 	{ "debug", DOMAIN_PAUSED },
 	{ "save-vm", DOMAIN_PAUSED },
@@ -40,7 +40,10 @@ enum domain_state qemu_state_of(const struct domain *d, const char *run_state)
 	for (size_t i = 0; i < ARRAY_SIZE(run_states); i++)
 		if (strcmp(run_states[i].run_state, run_state) == 0)
 			state = run_states[i].state;
-	/* An incoming guest never passes through prelaunch; it stands in paused until it is activated. */
+	/*
+	 * An incoming guest never passes through prelaunch; it stands in paused until it is
+	 * activated.
+	 */
 	if (state == DOMAIN_PAUSED && d->record.incoming && !d->info.was_running)
 		return DOMAIN_LOADED;
 	if (state == DOMAIN_PAUSED && !d->info.was_running)
@@ -191,8 +194,8 @@ static void process_ended(void *ctx, int fd, uint32_t revents)
 }
 
 /*
- * The pid may belong to another process by now. What the descriptor refers to cannot change any more
- * once it is open, so the checks come after.
+ * The pid may belong to another process by now. What the descriptor refers to cannot change any
+ * more once it is open, so the checks come after.
  */
 int qemu_attach(struct domain *d, int pid, uint64_t start, struct err *ret_err)
 {

@@ -12,8 +12,11 @@
 #include <unistd.h>
 
 /* What may wait unsent: commands are some hundred bytes, so QEMU has long been deaf then. */
-#define OUT_MAX (256 * 1024)
-/* Bytes taken from the socket at once, so that a flood of events cannot starve the rest of the loop. */
+#define OUT_MAX   (256 * 1024)
+/*
+ * Bytes taken from the socket at once, so that a flood of events cannot starve the rest of the
+ * loop.
+ */
 #define READ_SIZE (64 * 1024)
 
 struct call {
@@ -33,7 +36,7 @@ struct qmp_conn {
 	const struct qmp_conn_events *events;
 	void *ctx;
 	struct qmp_reader reader;
-	struct buf out, held;		/* @held: commands that wait for the handshake */
+	struct buf out, held; /* @held: commands that wait for the handshake */
 	bool greeted, ready, closed_told;
 	uint64_t last_id;
 	VEC(struct call *) calls;
@@ -104,7 +107,8 @@ static void conn_lost(struct qmp_conn *c, const char *what, int errnum)
 {
 	struct err err;
 
-	err_set(&err, -EPIPE, "QMP: %s: %s", what, errnum ? strerror(errnum) : "the other side closed it");
+	err_set(&err, -EPIPE, "QMP: %s: %s", what,
+		errnum ? strerror(errnum) : "the other side closed it");
 	conn_hang_up(c, &err);
 }
 
@@ -126,8 +130,8 @@ static void conn_write(struct qmp_conn *c)
 	loop_fd_events(c->watch, c->out.len > 0 ? POLLIN | POLLOUT : POLLIN);
 }
 
-static void call_add(struct qmp_conn *c, struct buf *out, const char *execute, const char *arguments,
-		     bool oob, qmp_done_fn *done, void *ctx)
+static void call_add(struct qmp_conn *c, struct buf *out, const char *execute,
+		     const char *arguments, bool oob, qmp_done_fn *done, void *ctx)
 {
 	struct call *call = mem_new(struct call);
 	struct err deaf;
@@ -144,13 +148,13 @@ static void call_add(struct qmp_conn *c, struct buf *out, const char *execute, c
 		err_set(&deaf, -EPIPE, "QMP: QEMU reads no commands");
 		conn_hang_up(c, &deaf);
 	}
-	if (c->fd < 0)		/* ended before, or just now: the answer says so, from the loop */
+	if (c->fd < 0) /* ended before, or just now: the answer says so, from the loop */
 		env_defer(&c->env, &c->end_timer, conn_end, c);
 	conn_write(c);
 }
 
-void qmp_conn_call(struct qmp_conn *c, const char *execute, const char *arguments, qmp_done_fn *done,
-		   void *ctx)
+void qmp_conn_call(struct qmp_conn *c, const char *execute, const char *arguments,
+		   qmp_done_fn *done, void *ctx)
 {
 	call_add(c, c->ready ? &c->out : &c->held, execute, arguments, false, done, ctx);
 }
@@ -182,7 +186,8 @@ static void on_greeting(struct qmp_conn *c, struct qmp_msg *msg)
 	if (c->greeted)
 		return;
 	c->greeted = true;
-	call_add(c, &c->out, "qmp_capabilities", "{\"enable\":[\"oob\"]}", false, handshake_done, c);
+	call_add(c, &c->out, "qmp_capabilities", "{\"enable\":[\"oob\"]}", false, handshake_done,
+		 c);
 }
 
 /* An answer that nobody waits for any more came after its deadline. */
@@ -244,7 +249,8 @@ static int connect_unix(const char *path, struct err *ret_err)
 	int fd;
 
 	if (STRCPY(addr.sun_path, path) < 0)
-		return err_set(ret_err, -ENAMETOOLONG, "%s: longer than a socket's path may be", path);
+		return err_set(ret_err, -ENAMETOOLONG, "%s: longer than a socket's path may be",
+			       path);
 	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 	if (fd < 0)
 		return err_set(ret_err, -errno, "cannot make a socket: %s", strerror(errno));

@@ -8,7 +8,10 @@
 
 struct qmp_conn;
 
-/* From the loop, never from inside a call. The connection must not be freed in them, nor in an answer. */
+/*
+ * From the loop, never from inside a call. The connection must not be freed in them, nor in an
+ * answer.
+ */
 struct qmp_conn_events {
 	void (*event)(void *ctx, const char *event, const struct json_t *data);
 	/*
@@ -31,13 +34,14 @@ typedef void qmp_done_fn(void *ctx, const struct err *err, const struct json_t *
  */
 int qmp_conn_open(struct loop *loop, const char *path, const struct qmp_conn_events *events,
 		  void *ctx, struct qmp_conn **ret_conn, struct err *ret_err);
-void qmp_conn_free(struct qmp_conn *c);	/* no callback is called any more; accepts NULL */
+void qmp_conn_free(struct qmp_conn *c); /* no callback is called any more; accepts NULL */
 
-#define QMP_TIMEOUT_US (10 * US_PER_S)	/* a QEMU whose disk hangs answers late, a sound one in 1 ms */
+#define QMP_TIMEOUT_US \
+	(10 * US_PER_S) /* a QEMU whose disk hangs answers late, a sound one in 1 ms */
 
 /* @arguments: a JSON object or NULL. */
-void qmp_conn_call(struct qmp_conn *c, const char *execute, const char *arguments, qmp_done_fn *done,
-		   void *ctx);
+void qmp_conn_call(struct qmp_conn *c, const char *execute, const char *arguments,
+		   qmp_done_fn *done, void *ctx);
 /* Out of band: works while QEMU's main loop is stuck. */
 void qmp_conn_call_oob(struct qmp_conn *c, const char *execute, const char *arguments,
 		       qmp_done_fn *done, void *ctx);

@@ -5,4 +5,4 @@ hypervisor.may := base
 hypervisor.pkg := jansson
 hypervisor.adapters := qmp_conn.c qemu.c qemu_create.c qemu_watch.c \
 	qemu_adopt.c qemu_incoming.c qemu_migrate.c
-hypervisor.units := spec qmp qemu_argv qemu qemu_move hyp_sim
+hypervisor.units := spec qmp accel qemu_argv qemu_record qemu_tap qemu qemu_move hyp_sim

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0
- * The simulated driver: one agent's calls into the world, and what it hears from there, in order. */
+ * The simulated driver: one agent's calls into the world, and what it hears from there. */
 #include "sim_int.h"
 
 #include <stdio.h>
@@ -36,7 +36,8 @@ static struct sim_notice *notice_add(struct sim_driver *drv, struct domain *d)
 	return n;
 }
 
-static void notice_done(struct sim_driver *drv, struct sim_waiter waiter, int code, const char *text)
+static void notice_done(struct sim_driver *drv, struct sim_waiter waiter, int code,
+			const char *text)
 {
 	struct sim_notice *n = notice_add(drv, NULL);
 
@@ -168,10 +169,11 @@ static int sim_create(void *drv, const struct domain_args *args, driver_done_fn 
 	return make(drv, STEP_CREATE, args, (struct sim_waiter){ done, ctx }, ret_domain, ret_err);
 }
 
-static int sim_prepare_in(void *drv, const struct domain_args *args, driver_done_fn *done, void *ctx,
-			  struct domain **ret_domain, struct err *ret_err)
+static int sim_prepare_in(void *drv, const struct domain_args *args, driver_done_fn *done,
+			  void *ctx, struct domain **ret_domain, struct err *ret_err)
 {
-	return make(drv, STEP_PREPARE_IN, args, (struct sim_waiter){ done, ctx }, ret_domain, ret_err);
+	return make(drv, STEP_PREPARE_IN, args, (struct sim_waiter){ done, ctx }, ret_domain,
+		    ret_err);
 }
 
 static int begin(struct domain *d, enum step step, driver_done_fn *done, void *ctx,
@@ -231,7 +233,8 @@ static int sim_send(void *drv, struct domain *d, const struct send_params *param
 	return 0;
 }
 
-static int sim_kill(void *drv, struct domain *d, driver_done_fn *done, void *ctx, struct err *ret_err)
+static int sim_kill(void *drv, struct domain *d, driver_done_fn *done, void *ctx,
+		    struct err *ret_err)
 {
 	(void)ret_err;
 	if (!d->process) {

@@ -7,7 +7,7 @@
 #include "sim.h"
 #include "steps.h"
 
-#define SIM_NODE_MAX 64
+#define SIM_NODE_MAX    64
 #define SIM_ADDRESS_MAX 160
 
 struct sim_world {
@@ -15,9 +15,9 @@ struct sim_world {
 	struct sim_conf conf;
 	struct sim_hooks hooks;
 	void *hooks_ctx;
-	struct map *processes;	/* "NODE/UUID" -> struct sim_process, owned */
-	struct map *drivers;	/* node -> struct sim_driver, not owned: agents that live */
-	uint64_t serial;	/* of the last process made: our pids */
+	struct map *processes; /* "NODE/UUID" -> struct sim_process, owned */
+	struct map *drivers;   /* node -> struct sim_driver, not owned: agents that live */
+	uint64_t serial;       /* of the last process made: our pids */
 };
 
 enum sim_phase { SIM_TRANSFERRING, SIM_SWITCHING_OVER, SIM_CONFIRMING };
@@ -28,10 +28,10 @@ enum sim_phase { SIM_TRANSFERRING, SIM_SWITCHING_OVER, SIM_CONFIRMING };
  */
 struct sim_stream {
 	char target_node[SIM_NODE_MAX];
-	uint64_t target_serial;	/* of the process that was there at the beginning */
+	uint64_t target_serial; /* of the process that was there at the beginning */
 	enum sim_phase phase;
-	unsigned int steps_left;	/* of the transfer */
-	bool paused_before;	/* by a person: then a failure leaves it paused */
+	unsigned int steps_left; /* of the transfer */
+	bool paused_before;      /* by a person: then a failure leaves it paused */
 	struct env_timer *timer;
 };
 
@@ -47,12 +47,12 @@ struct sim_process {
 	bool vcpus;
 	bool reboots_in_place;
 	bool ending;
-	struct domain *domain;	/* the living agent's handle, or NULL */
-	enum step step;		/* under way */
+	struct domain *domain; /* the living agent's handle, or NULL */
+	enum step step;        /* under way */
 	struct env_timer *step_timer, *guest_timer, *end_timer;
 	struct sim_stream *stream;
 	char address[SIM_ADDRESS_MAX];
-	char send_to[SIM_ADDRESS_MAX];	/* of STEP_SEND */
+	char send_to[SIM_ADDRESS_MAX]; /* of STEP_SEND */
 };
 
 struct sim_waiter {
@@ -64,17 +64,17 @@ struct sim_waiter {
 struct domain {
 	struct sim_driver *driver;
 	struct sim_process *process;
-	struct domain_info last;	/* of a process that is no more */
-	struct sim_waiter waiter;	/* for process->step */
+	struct domain_info last;  /* of a process that is no more */
+	struct sim_waiter waiter; /* for process->step */
 	VEC(struct sim_waiter) kills;
-	struct env_timer *deadline;	/* of a send: kept by the agent, as in the real driver */
+	struct env_timer *deadline; /* of a send: kept by the agent, as in the real driver */
 };
 
 /* Something to tell the agent, from its loop, in order. @event is _INVALID for a completed call. */
 struct sim_notice {
 	struct domain *domain;
 	enum domain_event event;
-	bool found, adopted;	/* instead of an event or a completion */
+	bool found, adopted; /* instead of an event or a completion */
 	struct sim_waiter waiter;
 	struct err err;
 };
@@ -87,14 +87,17 @@ struct sim_driver {
 	void *ctx;
 	VEC(struct sim_notice) notices;
 	struct env_timer *timer;
-	VEC(struct domain *) domains;	/* owned */
-	bool cut;			/* see sim_driver_cut */
+	VEC(struct domain *) domains; /* owned */
+	bool cut;                     /* see sim_driver_cut */
 };
 
 /* sim.c: the agent's side. Each is harmless when no agent lives. */
 void sim_tell(struct sim_process *p, enum domain_event event, const char *why);
 void sim_step_done(struct sim_process *p, int code, const char *why);
-/* The agent hears of nothing any more: it has ended, or its node has. Its processes go on without it. */
+/*
+ * The agent hears of nothing any more: it has ended, or its node has. Its processes go on without
+ * it.
+ */
 void sim_driver_cut(struct sim_driver *drv);
 void sim_tell_gone(struct sim_process *p, const char *why);
 

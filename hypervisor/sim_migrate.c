@@ -5,8 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define TRANSFER_STEPS	4
-#define SILENCE_US	(50 * US_PER_MS)	/* how often a silent stream is looked at again */
+#define TRANSFER_STEPS 4
+#define SILENCE_US     (50 * US_PER_MS) /* how often a silent stream is looked at again */
 
 static void stream_steps(void *ctx);
 
@@ -123,8 +123,8 @@ static const char *transfer(struct sim_process *source)
 	if (broken)
 		return broken;
 	s->steps_left--;
-	source->info.sent_bytes = source->info.total_bytes / TRANSFER_STEPS *
-				  (TRANSFER_STEPS - s->steps_left);
+	source->info.sent_bytes =
+		source->info.total_bytes / TRANSFER_STEPS * (TRANSFER_STEPS - s->steps_left);
 	source->info.remaining_bytes = source->info.total_bytes - source->info.sent_bytes;
 	sim_tell(source, DOMAIN_EV_PROGRESS, "sending");
 	if (s->steps_left > 0) {
@@ -160,7 +160,8 @@ static const char *confirm(struct sim_process *source)
 		return broken;
 	sim_stream_free(source);
 	source->info.downtime_ms = (uint32_t)((conf->switchover_us + conf->confirm_us) / US_PER_MS);
-	source->info.total_ms = source->info.downtime_ms + (uint32_t)(conf->transfer_us / US_PER_MS);
+	source->info.total_ms =
+		source->info.downtime_ms + (uint32_t)(conf->transfer_us / US_PER_MS);
 	source->info.state = DOMAIN_SENT;
 	sim_tell(source, DOMAIN_EV_SENT, "sent and confirmed");
 	return NULL;
@@ -186,8 +187,8 @@ static void stream_steps(void *ctx)
 		step_in(source, SILENCE_US);
 		return;
 	}
-	broken = source->stream->target_serial == 0 ? "nobody listens at the target's address" :
-						       phases[source->stream->phase](source);
+	broken = source->stream->target_serial == 0 ? "nobody listens at the target's address"
+						    : phases[source->stream->phase](source);
 	if (broken)
 		sim_stream_cancel(source, broken);
 }

@@ -7,18 +7,12 @@
 #include <string.h>
 
 static const char *const sim_point_names[SIM_POINT_MAX] = {
-	[SIM_CREATE] = "create",
-	[SIM_PREPARE_IN] = "prepare-in",
-	[SIM_CONT] = "cont",
-	[SIM_PAUSE] = "pause",
-	[SIM_SHUTDOWN] = "shutdown",
-	[SIM_SEND] = "send",
-	[SIM_TRANSFER] = "transfer",
-	[SIM_SWITCHOVER] = "switchover",
-	[SIM_CONFIRM] = "confirm",
-	[SIM_CANCEL_SEND] = "cancel-send",
-	[SIM_ACTIVATE] = "activate",
-	[SIM_RESUME_SOURCE] = "resume-source",
+	[SIM_CREATE] = "create",     [SIM_PREPARE_IN] = "prepare-in",
+	[SIM_CONT] = "cont",         [SIM_PAUSE] = "pause",
+	[SIM_SHUTDOWN] = "shutdown", [SIM_SEND] = "send",
+	[SIM_TRANSFER] = "transfer", [SIM_SWITCHOVER] = "switchover",
+	[SIM_CONFIRM] = "confirm",   [SIM_CANCEL_SEND] = "cancel-send",
+	[SIM_ACTIVATE] = "activate", [SIM_RESUME_SOURCE] = "resume-source",
 };
 TABLE_DEFINE(sim_point, enum sim_point, SIM_POINT_MAX);
 
@@ -104,7 +98,7 @@ static void powers_off(void *ctx)
 	struct sim_process *p = ctx;
 
 	if (!p->vcpus)
-		return;		/* it could not hear the button: the caller's deadline ends it */
+		return; /* it could not hear the button: the caller's deadline ends it */
 	sim_stream_cancel(p, "the guest powered itself off");
 	sim_set_state(p, DOMAIN_POWERED_OFF, "the guest powered itself off");
 }
@@ -133,7 +127,8 @@ static void effect_pause(struct sim_process *p)
 static void effect_shutdown(struct sim_process *p)
 {
 	if (!sim_fault(p, SIM_SHUTDOWN))
-		env_timer(&p->world->env, &p->guest_timer, p->world->conf.shutdown_us, powers_off, p);
+		env_timer(&p->world->env, &p->guest_timer, p->world->conf.shutdown_us, powers_off,
+			  p);
 }
 
 static void effect_cancel_send(struct sim_process *p)
@@ -191,8 +186,8 @@ void sim_step_begin(struct sim_process *p, enum step step)
 	bool slow = step == STEP_CREATE || step == STEP_PREPARE_IN;
 
 	p->step = step;
-	env_timer(&p->world->env, &p->step_timer, slow ? conf->create_us : conf->command_us, step_fires,
-		  p);
+	env_timer(&p->world->env, &p->step_timer, slow ? conf->create_us : conf->command_us,
+		  step_fires, p);
 }
 
 static void end_fires(void *ctx)
@@ -285,7 +280,8 @@ void sim_world_walk(const struct sim_world *w, void (*fn)(void *ctx, const struc
 	const struct sim_process *p;
 
 	while ((p = map_next(w->processes, &it))) {
-		struct sim_seen seen = { p->node, p->info.uuid, p->info.epoch, p->info.state, p->vcpus };
+		struct sim_seen seen = { p->node, p->info.uuid, p->info.epoch, p->info.state,
+					 p->vcpus };
 
 		fn(ctx, &seen);
 	}

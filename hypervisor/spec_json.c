@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0
- * The guest specification from JSON: one table of keys, everything checked, the first fault named. */
+ * The guest specification from JSON: one table of keys, the first fault named. */
 #include "spec.h"
 
 #include <jansson.h>
@@ -11,8 +11,8 @@
 #define MEMORY_MAX_MIB (16u * 1024 * 1024)
 
 /*
- * One key that an object may have. @read gets the value and the field it fills; @min and @max bound a
- * number. Errors name @name; the caller puts the place in front.
+ * One key that an object may have. @read gets the value and the field it fills; @min and @max
+ * bound a number. Errors name @name; the caller puts the place in front.
  */
 struct key {
 	const char *name;
@@ -52,10 +52,11 @@ static int read_name(const struct key *key, json_t *value, void *field, struct e
 	const char *s = json_string_value(value);
 
 	if (!s || !spec_name_ok(s))
-		return not_of_type(key,
-				   "a name of up to 63 letters, digits, '.', '_' and '-' that begins "
-				   "with a letter or a digit",
-				   ret_err);
+		return not_of_type(
+			key,
+			"a name of up to 63 letters, digits, '.', '_' and '-' that begins "
+			"with a letter or a digit",
+			ret_err);
 	return mem_strcpy(field, SPEC_NAME_MAX, s);
 }
 
@@ -76,7 +77,8 @@ static int read_uuid(const struct key *key, json_t *value, void *field, struct e
 	struct id id;
 
 	if (!s || id_parse(s, &id) < 0 || id_is_none(&id))
-		return not_of_type(key, "a UUID (8-4-4-4-12 hexadecimal digits, not all zero)", ret_err);
+		return not_of_type(key, "a UUID (8-4-4-4-12 hexadecimal digits, not all zero)",
+				   ret_err);
 	*(struct id *)field = id;
 	return 0;
 }
@@ -111,20 +113,23 @@ static int read_path(const struct key *key, json_t *value, void *field, struct e
 	const char *s = json_string_value(value);
 
 	if (!s || s[0] != '/' || !plain_text(s))
-		return not_of_type(key, "an absolute path of one line, shorter than 4096 bytes", ret_err);
+		return not_of_type(key, "an absolute path of one line, shorter than 4096 bytes",
+				   ret_err);
 	replace_text(field, s);
 	return 0;
 }
 
 static int read_cpu(const struct key *key, json_t *value, void *field, struct err *ret_err)
 {
-	static const char allowed[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"
-				      "+-._,=";
+	static const char allowed[] =
+		"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"
+		"+-._,=";
 	const char *s = json_string_value(value);
 
 	if (!s || strspn(s, allowed) != strlen(s) || strlen(s) > 255 || !s[0] ||
 	    strchr("+-._,=", s[0]))
-		return not_of_type(key, "a QEMU CPU model, such as \"max\" or \"Nehalem,+aes\"", ret_err);
+		return not_of_type(key, "a QEMU CPU model, such as \"max\" or \"Nehalem,+aes\"",
+				   ret_err);
 	replace_text(field, s);
 	return 0;
 }
@@ -134,7 +139,8 @@ static int read_bridge(const struct key *key, json_t *value, void *field, struct
 	const char *s = json_string_value(value);
 
 	if (!s || !spec_name_ok(s) || strlen(s) > 15)
-		return not_of_type(key, "the name of a bridge of the hosts, of up to 15 characters", ret_err);
+		return not_of_type(key, "the name of a bridge of the hosts, of up to 15 characters",
+				   ret_err);
 	return mem_strcpy(field, sizeof(((struct spec_nic *)NULL)->bridge), s);
 }
 
@@ -162,7 +168,8 @@ static int read_mac(const struct key *key, json_t *value, void *field, struct er
 		zero = zero && s[i] == '0';
 	}
 	if (!ok || zero || hex_digit(s[1]) & 1)
-		return not_of_type(key, "a unicast MAC address, such as \"52:54:00:12:34:56\"", ret_err);
+		return not_of_type(key, "a unicast MAC address, such as \"52:54:00:12:34:56\"",
+				   ret_err);
 	for (size_t i = 0; i < 18; i++)
 		mac[i] = i % 3 == 2 || !s[i] ? s[i] : "0123456789abcdef"[hex_digit(s[i])];
 	mac[17] = '\0';
@@ -186,7 +193,8 @@ static int read_object(const struct key *keys, size_t n, json_t *object, void *b
 
 	if (!json_is_object(object))
 		return err_set(ret_err, -EINVAL, "must be an object");
-	json_object_foreach(object, name, value) {
+	json_object_foreach(object, name, value)
+	{
 		const struct key *key = find_key(keys, n, name);
 		int r;
 
@@ -223,8 +231,9 @@ static int check_disk(const struct guest_spec *spec, const struct spec_disk *dis
 
 	vec_each(d, &spec->disks)
 		if (strcmp(d->pool, disk->pool) == 0 && strcmp(d->volume, disk->volume) == 0)
-			return err_set(ret_err, -EINVAL, "volume %s/%s stands in an earlier disk already",
-				       d->pool, d->volume);
+			return err_set(ret_err, -EINVAL,
+				       "volume %s/%s stands in an earlier disk already", d->pool,
+				       d->volume);
 	return 0;
 }
 
@@ -236,7 +245,8 @@ static int read_disks(const struct key *key, json_t *value, void *field, struct 
 
 	if (!json_is_array(value) || json_array_size(value) > SPEC_DISKS_MAX)
 		return not_of_type(key, "an array of up to 16 disks", ret_err);
-	json_array_foreach(value, i, item) {
+	json_array_foreach(value, i, item)
+	{
 		struct spec_disk disk = { .pool = "default" };
 		int r = read_object(disk_keys, ARRAY_SIZE(disk_keys), item, &disk, ret_err);
 
@@ -273,7 +283,8 @@ static int read_nics(const struct key *key, json_t *value, void *field, struct e
 
 	if (!json_is_array(value) || json_array_size(value) > SPEC_NICS_MAX)
 		return not_of_type(key, "an array of up to 8 NICs", ret_err);
-	json_array_foreach(value, i, item) {
+	json_array_foreach(value, i, item)
+	{
 		struct spec_nic nic = { .bridge = "" };
 		int r = read_object(nic_keys, ARRAY_SIZE(nic_keys), item, &nic, ret_err);
 
@@ -351,8 +362,8 @@ int spec_parse(const char *text, size_t len, struct guest_spec **ret_spec, struc
 			       SPEC_JSON_MAX);
 	root = json_loadb(text, len, JSON_REJECT_DUPLICATES, &je);
 	if (!root)
-		return err_set(ret_err, -EINVAL, "guest specification: line %d, column %d: %s", je.line,
-			       je.column, je.text);
+		return err_set(ret_err, -EINVAL, "guest specification: line %d, column %d: %s",
+			       je.line, je.column, je.text);
 	r = read_root(root, spec, &err);
 	json_decref(root);
 	if (r < 0)

@@ -5,7 +5,10 @@
 
 #include "driver.h"
 
-/* What can be under way on a domain, one at a time. Kill and abort_in are allowed always and replace it. */
+/*
+ * What can be under way on a domain, one at a time. Kill and abort_in are allowed always and
+ * replace it.
+ */
 enum step {
 	STEP_NONE,
 	STEP_CREATE,

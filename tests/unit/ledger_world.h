@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0
- * A world for ledgers: nodes with disks that can be slow, die and forget, and a total order whose rings split and merge.
+ * A world for ledgers: nodes with disks that can be slow, die and forget, and a total order
+ * whose rings split and merge.
  *
- * For tests only, included by them whole. One thread, virtual time, one seed: the same seed gives the same run. Rules of the order:
- * every member of a ring gets the same events in the same order, each at its own pace; when
- * a ring splits, those that stay together have the same last event, others may miss some; a message
- * that was handed over late comes in the next ring. After every event the promises are looked at (world_check). */
+ * For tests only, included by them whole. One thread, virtual time, one seed: the same seed
+ * gives the same run. Rules of the order: every member of a ring gets the same events in the
+ * same order, each at its own pace; when a ring splits, those that stay together have the same
+ * last event, others may miss some; a message that was handed over late comes in the next ring.
+ * After every event the promises are looked at (world_check). */
 #ifndef DOMUS_TESTS_LEDGER_WORLD_H
 #define DOMUS_TESTS_LEDGER_WORLD_H
 
@@ -12,18 +14,18 @@
 
 #include "base/mem.h"
 #include "cluster/ledger.h"
-#include "cluster/ledger_msg.h"
+#include "cluster/ledger_priv.h"
 
 #include <stdio.h>
 
-#define NODES_MAX 5
+#define NODES_MAX    5
 #define ALL_NODES(n) ((1u << (n)) - 1)
 
 enum event_kind { EVENT_VIEW, EVENT_GATE, EVENT_MESSAGE };
 
 struct event {
 	enum event_kind kind;
-	uint64_t ring, pos;		/* place in the order of that ring */
+	uint64_t ring, pos; /* place in the order of that ring */
 	struct view view;
 	bool quorate;
 	uint32_t from;
@@ -35,23 +37,23 @@ typedef VEC(struct event) event_queue;
 struct node {
 	uint32_t id;
 	uint32_t pid;
-	struct ledger *l;		/* NULL: the agent is down */
+	struct ledger *l; /* NULL: the agent is down */
 	struct id incarnation;
-	uint64_t ring;			/* that it is on (on the wire, delivered or not) */
+	uint64_t ring; /* that it is on (on the wire, delivered or not) */
 	uint64_t delivered_ring, delivered_pos;
 	event_queue in;
 	event_queue out[LEDGER_CLASS_MAX];
 	struct ledger_image disk;
 	bool writing;
-	struct ledger_write write;	/* under way, a deep copy */
-	struct ledger_image pending;	/* owns its entries */
+	struct ledger_write write;   /* under way, a deep copy */
+	struct ledger_image pending; /* owns its entries */
 	uint64_t applied;
 	bool hold_disk, hold_wire, hold_in;
 	bool fail_next_write;
-	bool lies;			/* its disk does: what it applies is not looked at */
+	bool lies; /* its disk does: what it applies is not looked at */
 	struct mono ticked_at;
 	int64_t clock_ahead_us;
-	uint64_t nonces;		/* commands proposed in this life */
+	uint64_t nonces; /* commands proposed in this life */
 	unsigned int changed;
 };
 
@@ -65,8 +67,8 @@ struct fact {
 
 struct proposed {
 	struct command_id id;
-	unsigned int applied;		/* distinct indexes */
-	bool lost;			/* its agent has crashed: it need not come */
+	unsigned int applied; /* distinct indexes */
+	bool lost;            /* its agent has crashed: it need not come */
 };
 
 struct world {
@@ -74,16 +76,18 @@ struct world {
 	struct mono now;
 	struct node nodes[NODES_MAX];
 	size_t n;
-	uint64_t next_ring, ends[4096];	/* of ring i: its last position */
-	VEC(struct fact) facts;		/* committed entries: [index - 1] */
-	VEC(uint64_t) opens;		/* [term]: index of its OPEN, as written by anybody */
+	uint64_t next_ring, ends[4096]; /* of ring i: its last position */
+	VEC(struct fact) facts;         /* committed entries: [index - 1] */
+	VEC(uint64_t) opens;            /* [term]: index of its OPEN, as written by anybody */
 	VEC(struct proposed) proposed;
-	bool quorate;			/* what rings say of themselves */
-	bool disks_lied;		/* a disk has been wiped or set back: majorities are not counted any more */
-	unsigned int alarms;		/* those about a failed disk aside */
+	bool quorate; /* what rings say of themselves */
+	/* a disk has been wiped or set back: majorities are not counted any more */
+	bool disks_lied;
+	unsigned int alarms; /* those about a failed disk aside */
 	char alarm[ERR_TEXT_MAX];
 	uint64_t steps;
-	event_queue wiretap;		/* every message, if tapped */
+	uint64_t trace;      /* a hash of every message in its order */
+	event_queue wiretap; /* every message, if tapped */
 	bool tapped;
 };
 
@@ -96,7 +100,8 @@ static inline uint64_t world_random(struct world *w, uint64_t below)
 }
 
 #define world_fail(w, fmt, ...) \
-	fail_msg("seed %lu, step %lu: " fmt, (unsigned long)(w)->seed, (unsigned long)(w)->steps, ##__VA_ARGS__)
+	fail_msg("seed %lu, step %lu: " fmt, (unsigned long)(w)->seed, (unsigned long)(w)->steps, \
+		 ##__VA_ARGS__)
 
 static inline struct id world_id(struct world *w)
 {
@@ -117,7 +122,7 @@ static inline void image_free(struct ledger_image *image)
 	for (size_t i = 0; i < image->entries.n; i++)
 		mem_freep(&image->entries.v[i].data);
 	vec_free(&image->entries);
-	*image = (struct ledger_image){0};
+	*image = (struct ledger_image){ 0 };
 }
 
 static inline void image_append(struct ledger_image *image, const struct ledger_entry *e)
@@ -140,7 +145,8 @@ static inline struct ledger_image image_copy(const struct ledger_image *image)
 
 static inline bool same_id(const struct command_id *a, const struct command_id *b)
 {
-	return a->node == b->node && a->nonce == b->nonce && id_equal(&a->incarnation, &b->incarnation);
+	return a->node == b->node && a->nonce == b->nonce &&
+	       id_equal(&a->incarnation, &b->incarnation);
 }
 
 static inline void event_free(struct event *e)
@@ -171,12 +177,15 @@ static inline bool disk_has(const struct node *n, uint64_t index, uint64_t term)
 	return index <= n->disk.entries.n && n->disk.entries.v[index - 1].term == term;
 }
 
-/* Rule L1, L2: what is committed is on the disks of a majority of the voters (all nodes are voters then). */
+/*
+ * Rule L1, L2: what is committed is on the disks of a majority of the voters (all nodes are
+ * voters then).
+ */
 static inline void check_majority(struct world *w)
 {
 	uint64_t last = w->facts.n;
 	unsigned int holding = 0, voters = 0;
-	struct ledger_voters v = {0};
+	struct ledger_voters v = { 0 };
 
 	if (w->disks_lied || last == 0)
 		return;
@@ -186,7 +195,8 @@ static inline void check_majority(struct world *w)
 		for (size_t k = 0; k < d->entries.n && k < last; k++) {
 			const struct ledger_entry *e = &d->entries.v[k];
 
-			if (e->kind == ENTRY_VOTERS && e->term == w->facts.v[k].term && voters < k + 1) {
+			if (e->kind == ENTRY_VOTERS && e->term == w->facts.v[k].term &&
+			    voters < k + 1) {
 				ledger_voters_in(e->data, e->len, &v);
 				voters = (unsigned int)k + 1;
 			}
@@ -195,7 +205,8 @@ static inline void check_majority(struct world *w)
 	for (size_t i = 0; i < v.n; i++)
 		holding += disk_has(world_node(w, v.v[i].node), last, w->facts.v[last - 1].term);
 	if (holding < v.n / 2 + 1)
-		world_fail(w, "entry %lu is committed, but on %u of %zu disks only", (unsigned long)last, holding, v.n);
+		world_fail(w, "entry %lu is committed, but on %u of %zu disks only",
+			   (unsigned long)last, holding, v.n);
 }
 
 /* Rule L4: one OPEN a term, as far as any disk has ever seen. */
@@ -216,11 +227,13 @@ static inline void note_applied(struct world *w, const struct ledger_entry *e)
 		if (e->kind == ENTRY_COMMAND && same_id(&w->proposed.v[i].id, &e->id))
 			w->proposed.v[i].applied++;
 	}
-	for (size_t i = w->facts.n; i > 0 && e->kind == ENTRY_COMMAND && w->facts.v[i - 1].term == e->term; i--) {
-		if (w->facts.v[i - 1].kind == ENTRY_COMMAND && same_id(&w->facts.v[i - 1].id, &e->id))
+	for (size_t i = w->facts.n;
+	     i > 0 && e->kind == ENTRY_COMMAND && w->facts.v[i - 1].term == e->term; i--) {
+		if (w->facts.v[i - 1].kind == ENTRY_COMMAND &&
+		    same_id(&w->facts.v[i - 1].id, &e->id))
 			world_fail(w, "a command is twice in one term");
 	}
-	vec_push(&w->facts, (struct fact){e->term, e->kind, e->id, e->stamp_us});
+	vec_push(&w->facts, (struct fact){ e->term, e->kind, e->id, e->stamp_us });
 }
 
 /* All nodes apply prefixes of one sequence, without gaps. */
@@ -229,7 +242,8 @@ static inline void check_apply(struct world *w, struct node *n, const struct led
 	const struct fact *f;
 
 	if (e->index != n->applied + 1)
-		world_fail(w, "node %u applies %lu after %lu", n->id, (unsigned long)e->index, (unsigned long)n->applied);
+		world_fail(w, "node %u applies %lu after %lu", n->id, (unsigned long)e->index,
+			   (unsigned long)n->applied);
 	n->applied = e->index;
 	if (n->lies)
 		return;
@@ -239,8 +253,10 @@ static inline void check_apply(struct world *w, struct node *n, const struct led
 		return;
 	}
 	f = &w->facts.v[e->index - 1];
-	if (f->term != e->term || f->kind != e->kind || !same_id(&f->id, &e->id) || f->stamp_us != e->stamp_us)
-		world_fail(w, "node %u applies something else than the others at %lu", n->id, (unsigned long)e->index);
+	if (f->term != e->term || f->kind != e->kind || !same_id(&f->id, &e->id) ||
+	    f->stamp_us != e->stamp_us)
+		world_fail(w, "node %u applies something else than the others at %lu", n->id,
+			   (unsigned long)e->index);
 }
 
 /* ---- effects ---- */
@@ -261,7 +277,7 @@ static inline void take_effects(struct world *w, struct node *n, ledger_effects 
 	struct ledger_effect *e;
 
 	vec_each(e, out) {
-		struct event message = {.kind = EVENT_MESSAGE, .from = n->id};
+		struct event message = { .kind = EVENT_MESSAGE, .from = n->id };
 
 		switch (e->kind) {
 		case LEDGER_SEND:
@@ -289,7 +305,7 @@ static inline void take_effects(struct world *w, struct node *n, ledger_effects 
 
 static inline bool disk_done(struct world *w, struct node *n)
 {
-	ledger_effects out = {0};
+	ledger_effects out = { 0 };
 	int err = n->fail_next_write ? -EIO : 0;
 
 	if (!n->writing)
@@ -308,8 +324,8 @@ static inline bool disk_done(struct world *w, struct node *n)
 			struct ledger_entry *e = &n->pending.entries.v[i];
 
 			if (e->index != n->disk.entries.n + 1)
-				world_fail(w, "node %u writes %lu after %zu", n->id, (unsigned long)e->index,
-					   n->disk.entries.n);
+				world_fail(w, "node %u writes %lu after %zu", n->id,
+					   (unsigned long)e->index, n->disk.entries.n);
 			check_open(w, e);
 			vec_push(&n->disk.entries, *e);
 			e->data = NULL;
@@ -331,7 +347,7 @@ static inline bool disk_done(struct world *w, struct node *n)
 
 static inline struct view world_view(struct world *w, uint64_t ring)
 {
-	struct view v = {.ring = {.seq = ring * 4}};
+	struct view v = { .ring = { .seq = ring * 4 } };
 
 	for (size_t i = 0; i < w->n; i++) {
 		const struct node *n = &w->nodes[i];
@@ -342,7 +358,7 @@ static inline struct view world_view(struct world *w, uint64_t ring)
 			v.ring.node = n->id;
 		v.nodes[v.n_nodes++] = n->id;
 		if (n->l)
-			v.members[v.n_members++] = (struct order_member){n->id, n->pid};
+			v.members[v.n_members++] = (struct order_member){ n->id, n->pid };
 	}
 	return v;
 }
@@ -350,6 +366,8 @@ static inline struct view world_view(struct world *w, uint64_t ring)
 static inline void broadcast(struct world *w, uint64_t ring, const struct event *e)
 {
 	w->ends[ring]++;
+	for (size_t i = 0; i < e->data.len; i++)
+		w->trace = (w->trace ^ (uint8_t)e->data.data[i]) * UINT64_C(0x100000001b3);
 	for (size_t i = 0; i < w->n; i++) {
 		struct node *n = &w->nodes[i];
 		struct event copy;
@@ -367,14 +385,14 @@ static inline void broadcast(struct world *w, uint64_t ring, const struct event 
 
 static inline void say_view(struct world *w, uint64_t ring)
 {
-	struct event e = {.kind = EVENT_VIEW, .view = world_view(w, ring), .quorate = w->quorate};
+	struct event e = { .kind = EVENT_VIEW, .view = world_view(w, ring), .quorate = w->quorate };
 
 	broadcast(w, ring, &e);
 }
 
 static inline void world_gate(struct world *w, uint64_t ring, bool quorate)
 {
-	struct event e = {.kind = EVENT_GATE, .quorate = quorate};
+	struct event e = { .kind = EVENT_GATE, .quorate = quorate };
 
 	broadcast(w, ring, &e);
 }
@@ -401,7 +419,8 @@ static inline void leave_ring(struct world *w, uint64_t ring, unsigned int mask,
 	for (size_t i = 0; i < w->n; i++) {
 		const struct node *n = &w->nodes[i];
 
-		if ((mask & (1u << i)) && n->ring == ring && n->delivered_ring == ring && n->delivered_pos > least)
+		if ((mask & (1u << i)) && n->ring == ring && n->delivered_ring == ring &&
+		    n->delivered_pos > least)
 			least = n->delivered_pos;
 	}
 	if (!lose)
@@ -413,7 +432,10 @@ static inline void leave_ring(struct world *w, uint64_t ring, unsigned int mask,
 	}
 }
 
-/* Makes @mask one ring. The rest of the rings that they come from must be given a ring by further calls. */
+/*
+ * Makes @mask one ring. The rest of the rings that they come from must be given a ring by
+ * further calls.
+ */
 static inline void world_ring(struct world *w, unsigned int mask, bool lose)
 {
 	uint64_t ring = w->next_ring++;
@@ -444,7 +466,7 @@ static inline bool wire_one(struct world *w, struct node *n)
 
 static inline bool deliver_one(struct world *w, struct node *n)
 {
-	ledger_effects out = {0};
+	ledger_effects out = { 0 };
 	struct event e;
 
 	if (!n->l || n->in.n == 0)
@@ -469,12 +491,12 @@ static inline bool deliver_one(struct world *w, struct node *n)
 
 static inline struct wall world_wall(const struct world *w, const struct node *n)
 {
-	return (struct wall){INT64_C(1700000000) * US_PER_S + w->now.us + n->clock_ahead_us};
+	return (struct wall){ INT64_C(1700000000) * US_PER_S + w->now.us + n->clock_ahead_us };
 }
 
 static inline void tick_one(struct world *w, struct node *n)
 {
-	ledger_effects out = {0};
+	ledger_effects out = { 0 };
 
 	n->ticked_at = w->now;
 	ledger_tick(n->l, w->now, world_wall(w, n), &out);
@@ -486,9 +508,11 @@ static inline void tick_one(struct world *w, struct node *n)
 static inline void world_boot(struct world *w, uint32_t id)
 {
 	struct node *n = world_node(w, id);
-	struct ledger_conf conf = {.node = id, .silent_ticks = 4, .open_wait_us = 300 * US_PER_MS, .retry_us = US_PER_S};
+	struct ledger_conf conf = {
+		.node = id, .silent_ticks = 4, .open_wait_us = 300 * US_PER_MS, .retry_us = US_PER_S
+	};
 	struct ledger_image image = image_copy(&n->disk);
-	ledger_effects out = {0};
+	ledger_effects out = { 0 };
 
 	snprintf(conf.name, sizeof(conf.name), "n%u", id);
 	conf.incarnation = n->incarnation;
@@ -624,8 +648,8 @@ static inline int world_propose(struct world *w, uint32_t id, size_t len)
 {
 	struct node *n = world_node(w, id);
 	_cleanup_(mem_freep) char *data = mem_alloc0(len + 1);
-	ledger_effects out = {0};
-	struct proposed p = {0};
+	ledger_effects out = { 0 };
+	struct proposed p = { 0 };
 	int rc = ledger_propose(n->l, data, len, world_wall(w, n), &p.id, &out, NULL);
 
 	take_effects(w, n, &out);
@@ -636,8 +660,9 @@ static inline int world_propose(struct world *w, uint32_t id, size_t len)
 
 static inline int world_init(struct world *w, uint32_t id)
 {
-	ledger_effects out = {0};
-	int rc = ledger_init(world_node(w, id)->l, world_id(w), world_wall(w, world_node(w, id)), &out, NULL);
+	ledger_effects out = { 0 };
+	int rc = ledger_init(world_node(w, id)->l, world_id(w), world_wall(w, world_node(w, id)),
+			     &out, NULL);
 
 	take_effects(w, world_node(w, id), &out);
 	return rc;
@@ -645,7 +670,7 @@ static inline int world_init(struct world *w, uint32_t id)
 
 static inline int world_join(struct world *w, uint32_t id)
 {
-	ledger_effects out = {0};
+	ledger_effects out = { 0 };
 	int rc = ledger_join(world_node(w, id)->l, &out, NULL);
 
 	take_effects(w, world_node(w, id), &out);
@@ -660,7 +685,8 @@ static inline bool all_caught_up(struct world *w, unsigned int mask)
 		if (!(mask & (1u << i)) || !w->nodes[i].l)
 			continue;
 		st = world_status(w, (uint32_t)i + 1);
-		if (!st.open || !st.caught_up || st.role != LEDGER_VOTER || st.waiting > 0 || st.applied != w->facts.n)
+		if (!st.open || !st.caught_up || st.role != LEDGER_VOTER || st.waiting > 0 ||
+		    st.applied != w->facts.n)
 			return false;
 	}
 	return true;
@@ -674,18 +700,22 @@ static inline void world_until_caught_up(struct world *w, unsigned int mask, int
 	while (!all_caught_up(w, mask)) {
 		if (w->now.us >= end) {
 			for (size_t i = 0; i < w->n; i++) {
-				struct ledger_status st = {0};
+				struct ledger_status st = { 0 };
 
 				if (!w->nodes[i].l)
 					continue;
 				st = world_status(w, (uint32_t)i + 1);
-				print_message("n%zu: %s open %d caught up %d term %lu committed %lu/%lu applied %lu "
-					      "leader %u waiting %zu: %s\n", i + 1, ledger_role_text(st.role), st.open,
-					      st.caught_up, (unsigned long)st.term, (unsigned long)st.committed,
-					      (unsigned long)st.last, (unsigned long)st.applied, st.leader, st.waiting,
+				print_message("n%zu: %s open %d caught up %d term %lu committed "
+					      "%lu/%lu applied %lu "
+					      "leader %u waiting %zu: %s\n",
+					      i + 1, ledger_role_text(st.role), st.open,
+					      st.caught_up, (unsigned long)st.term,
+					      (unsigned long)st.committed, (unsigned long)st.last,
+					      (unsigned long)st.applied, st.leader, st.waiting,
 					      st.why_not_open);
 			}
-			world_fail(w, "not all have caught up within %ld ms: %s", (long)(within_us / 1000), w->alarm);
+			world_fail(w, "not all have caught up within %ld ms: %s",
+				   (long)(within_us / 1000), w->alarm);
 		}
 		world_run(w, LEDGER_TICK_US);
 	}

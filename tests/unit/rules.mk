@@ -9,4 +9,5 @@ kit.adapters := %
 # Whole engines in one process and in virtual time.
 ROOMS += world
 world.dir := tests/unit/world
-world.may := base policy storage hypervisor cluster fence engine
+world.may := base policy storage hypervisor cluster fence engine kit
+world.pkg := cmocka

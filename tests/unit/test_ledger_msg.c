@@ -19,10 +19,12 @@ static struct id an_id(uint8_t b)
 
 static struct ledger_voters three_voters(void)
 {
-	struct ledger_voters v = {.n = 3};
+	struct ledger_voters v = { .n = 3 };
 
 	for (uint32_t i = 0; i < 3; i++) {
-		v.v[i] = (struct ledger_voter){.node = i + 1, .votes = 1, .store = an_id((uint8_t)(i + 10))};
+		v.v[i] = (struct ledger_voter){ .node = i + 1,
+						.votes = 1,
+						.store = an_id((uint8_t)(i + 10)) };
 		snprintf(v.v[i].name, sizeof(v.v[i].name), "n%u", i + 1);
 	}
 	return v;
@@ -30,7 +32,7 @@ static struct ledger_voters three_voters(void)
 
 static struct ledger_open an_open(void)
 {
-	struct ledger_open o = {.n_members = 2, .n_nodes = 3, .nodes = {1, 2, 7}};
+	struct ledger_open o = { .n_members = 2, .n_nodes = 3, .nodes = { 1, 2, 7 } };
 
 	o.members[0].node = 1;
 	o.members[0].incarnation = an_id(5);
@@ -43,24 +45,40 @@ static struct buf open_payload, entries_payload;
 /* One message of each type, with every field set. */
 static struct ledger_msg sample(enum ledger_msg_type type)
 {
-	struct ledger_msg m = {.type = type, .view = 0x1122334455667788, .round = 3, .term = 9};
+	struct ledger_msg m = { .type = type, .view = 0x1122334455667788, .round = 3, .term = 9 };
 	static const char text[] = "some command";
 
 	switch (type) {
 	case MSG_STATE:
 		m.state = (struct msg_state){
-			.incarnation = an_id(1), .store = an_id(2), .cluster = an_id(3), .promised = 8, .last_term = 7,
-			.last_index = 100, .committed = 99, .stamp_us = 1234567, .barred = true, .voters = three_voters(),
-			.admitted = 4, .n_seen = 1,
-			.seen = {{.node = 2, .store = an_id(4), .admitted = 5, .promised = 8, .ack_term = 7, .ack_index = 98,
-				  .regressed = true}},
+			.incarnation = an_id(1),
+			.store = an_id(2),
+			.cluster = an_id(3),
+			.promised = 8,
+			.last_term = 7,
+			.last_index = 100,
+			.committed = 99,
+			.stamp_us = 1234567,
+			.barred = true,
+			.voters = three_voters(),
+			.admitted = 4,
+			.n_seen = 1,
+			.seen = { { .node = 2,
+				    .store = an_id(4),
+				    .admitted = 5,
+				    .promised = 8,
+				    .ack_term = 7,
+				    .ack_index = 98,
+				    .regressed = true } },
 		};
 		break;
 	case MSG_OPEN:
-		m.open = (struct msg_open){8, 100, 55, open_payload.data, open_payload.len};
+		m.open = (struct msg_open){ 8, 100, 55, open_payload.data, open_payload.len };
 		break;
 	case MSG_COMMAND:
-		m.command = (struct msg_command){ENTRY_COMMAND, {1, an_id(6), 77}, 42, text, sizeof(text)};
+		m.command = (struct msg_command){
+			ENTRY_COMMAND, { 1, an_id(6), 77 }, 42, text, sizeof(text)
+		};
 		break;
 	case MSG_ACK:
 		m.ack.index = 101;
@@ -74,8 +92,13 @@ static struct ledger_msg sample(enum ledger_msg_type type)
 		m.fetch.from = 11;
 		break;
 	case MSG_ENTRIES:
-		m.entries = (struct msg_entries){.to = 3, .prev_index = 10, .prev_term = 2, .final = true, .n = 2,
-			.entries = wire_reader(entries_payload.data, entries_payload.len)};
+		m.entries = (struct msg_entries){ .to = 3,
+						  .prev_index = 10,
+						  .prev_term = 2,
+						  .final = true,
+						  .n = 2,
+						  .entries = wire_reader(entries_payload.data,
+									 entries_payload.len) };
 		break;
 	case MSG_JOIN:
 		m.join.store = an_id(8);
@@ -92,14 +115,21 @@ static int setup(void **state)
 {
 	struct ledger_open o = an_open();
 	struct ledger_voters v = three_voters();
-	_cleanup_(buf_free) struct buf voters = {0};
-	struct ledger_entry e = {.term = 2, .kind = ENTRY_COMMAND, .id = {1, an_id(6), 1}, .stamp_us = 9, .data = "x", .len = 1};
+	_cleanup_(buf_free) struct buf voters = { 0 };
+	struct ledger_entry e = { .term = 2,
+				  .kind = ENTRY_COMMAND,
+				  .id = { 1, an_id(6), 1 },
+				  .stamp_us = 9,
+				  .data = "x",
+				  .len = 1 };
 
 	(void)state;
 	ledger_open_out(&o, &open_payload);
 	ledger_entry_out(&e, &entries_payload);
 	ledger_voters_out(&v, &voters);
-	e = (struct ledger_entry){.term = 3, .kind = ENTRY_VOTERS, .data = voters.data, .len = voters.len};
+	e = (struct ledger_entry){
+		.term = 3, .kind = ENTRY_VOTERS, .data = voters.data, .len = voters.len
+	};
 	ledger_entry_out(&e, &entries_payload);
 	return 0;
 }
@@ -118,7 +148,7 @@ static void test_round_trip(void **state)
 	(void)state;
 	for (int type = 0; type < MSG_MAX; type++) {
 		struct ledger_msg m = sample((enum ledger_msg_type)type), back;
-		_cleanup_(buf_free) struct buf once = {0}, twice = {0};
+		_cleanup_(buf_free) struct buf once = { 0 }, twice = { 0 };
 
 		ledger_msg_out(&m, &once);
 		assert_int_equal(ledger_msg_in(once.data, once.len, &back), 0);
@@ -131,7 +161,7 @@ static void test_round_trip(void **state)
 static void test_fields(void **state)
 {
 	struct ledger_msg m = sample(MSG_STATE), back;
-	_cleanup_(buf_free) struct buf b = {0};
+	_cleanup_(buf_free) struct buf b = { 0 };
 
 	(void)state;
 	ledger_msg_out(&m, &b);
@@ -146,13 +176,16 @@ static void test_fields(void **state)
 	assert_int_equal(back.state.seen[0].ack_index, 98);
 }
 
-/* Cut anywhere, or with one byte more: refused. The copy has no byte to spare, so the sanitizers see any read beyond. */
+/*
+ * Cut anywhere, or with one byte more: refused. The copy has no byte to spare, so the sanitizers
+ * see any read beyond.
+ */
 static void test_cut_anywhere(void **state)
 {
 	(void)state;
 	for (int type = 0; type < MSG_MAX; type++) {
 		struct ledger_msg m = sample((enum ledger_msg_type)type), back;
-		_cleanup_(buf_free) struct buf b = {0};
+		_cleanup_(buf_free) struct buf b = { 0 };
 
 		ledger_msg_out(&m, &b);
 		for (size_t len = 0; len < b.len; len++) {
@@ -182,7 +215,7 @@ static void test_damaged(void **state)
 	(void)state;
 	for (int i = 0; i < 60000; i++) {
 		struct ledger_msg m = sample((enum ledger_msg_type)(i % MSG_MAX)), back;
-		_cleanup_(buf_free) struct buf b = {0}, again = {0};
+		_cleanup_(buf_free) struct buf b = { 0 }, again = { 0 };
 
 		ledger_msg_out(&m, &b);
 		for (uint64_t n = next(&r) % 4 + 1; n > 0; n--)
@@ -214,7 +247,7 @@ static void test_random(void **state)
 
 static int decode(const struct ledger_msg *m)
 {
-	_cleanup_(buf_free) struct buf b = {0};
+	_cleanup_(buf_free) struct buf b = { 0 };
 	struct ledger_msg back;
 
 	ledger_msg_out(m, &b);
@@ -232,7 +265,7 @@ static int decode(const struct ledger_msg *m)
 /* Values that no honest agent sends. */
 static void test_absurd(void **state)
 {
-	char big[ENTRY_DATA_MAX + 1] = {0};
+	char big[ENTRY_DATA_MAX + 1] = { 0 };
 
 	(void)state;
 	REFUSED(MSG_TICK, m.round = LEDGER_NUMBER_MAX);
@@ -245,13 +278,13 @@ static void test_absurd(void **state)
 	REFUSED(MSG_STATE, m.state.promised = LEDGER_NUMBER_MAX);
 	REFUSED(MSG_STATE, m.state.last_term = m.state.promised + 1);
 	REFUSED(MSG_STATE, m.state.committed = m.state.last_index + 1);
-	REFUSED(MSG_STATE, m.state.cluster = (struct id){0});
+	REFUSED(MSG_STATE, m.state.cluster = (struct id){ 0 });
 	REFUSED(MSG_STATE, m.state.voters.n = 0);
 	REFUSED(MSG_STATE, m.state.voters.v[1].node = 1);
 	REFUSED(MSG_STATE, m.state.voters.v[1].votes = 0);
 	REFUSED(MSG_STATE, m.state.voters.v[1].votes = 11);
-	REFUSED(MSG_STATE, m.state.voters.v[1].store = (struct id){0});
-	REFUSED(MSG_STATE, m.state.store = (struct id){0});
+	REFUSED(MSG_STATE, m.state.voters.v[1].store = (struct id){ 0 });
+	REFUSED(MSG_STATE, m.state.store = (struct id){ 0 });
 	REFUSED(MSG_OPEN, m.open.base_term = 9);
 	REFUSED(MSG_OPEN, m.open.len--);
 	REFUSED(MSG_COMMAND, m.command.kind = ENTRY_OPEN);
@@ -262,7 +295,7 @@ static void test_absurd(void **state)
 	REFUSED(MSG_ENTRIES, m.entries.prev_index = 0);
 	REFUSED(MSG_ENTRIES, m.entries.prev_term = 3);
 	REFUSED(MSG_ENTRIES, m.term = 2);
-	REFUSED(MSG_JOIN, m.join.store = (struct id){0});
+	REFUSED(MSG_JOIN, m.join.store = (struct id){ 0 });
 }
 
 /* The largest command fits into one message, and into one part of a transfer. */
@@ -270,8 +303,10 @@ static void test_largest(void **state)
 {
 	_cleanup_(mem_freep) char *big = mem_alloc0(ENTRY_DATA_MAX);
 	struct ledger_msg m = sample(MSG_COMMAND);
-	struct ledger_entry e = {.term = 2, .kind = ENTRY_COMMAND, .data = big, .len = ENTRY_DATA_MAX};
-	_cleanup_(buf_free) struct buf b = {0}, part = {0}, entry = {0};
+	struct ledger_entry e = {
+		.term = 2, .kind = ENTRY_COMMAND, .data = big, .len = ENTRY_DATA_MAX
+	};
+	_cleanup_(buf_free) struct buf b = { 0 }, part = { 0 }, entry = { 0 };
 	struct ledger_msg back;
 
 	(void)state;
@@ -294,12 +329,9 @@ static void test_largest(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_round_trip),
-		cmocka_unit_test(test_fields),
-		cmocka_unit_test(test_cut_anywhere),
-		cmocka_unit_test(test_damaged),
-		cmocka_unit_test(test_random),
-		cmocka_unit_test(test_absurd),
+		cmocka_unit_test(test_round_trip),   cmocka_unit_test(test_fields),
+		cmocka_unit_test(test_cut_anywhere), cmocka_unit_test(test_damaged),
+		cmocka_unit_test(test_random),       cmocka_unit_test(test_absurd),
 		cmocka_unit_test(test_largest),
 	};
 

@@ -1,12 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0
- * Views come out whole: never from half of a change, never with another ring's quorum answer (rule L6). */
+ * Views come out whole: never from half of a change, never with another ring's quorum answer
+ * (rule L6). */
 #include "kit/kit.h"
 
 #include "cluster/membership.h"
 
-static const struct order_ring ring_a = {1, 8}, ring_b = {1, 12};
-static const uint32_t nodes_123[] = {3, 1, 2}, nodes_12[] = {1, 2};
-static const struct order_member agents_123[] = {{2, 20}, {1, 10}, {3, 30}}, agents_12[] = {{1, 10}, {2, 20}};
+static const struct order_ring ring_a = { 1, 8 }, ring_b = { 1, 12 };
+static const uint32_t nodes_123[] = { 3, 1, 2 }, nodes_12[] = { 1, 2 };
+static const struct order_member agents_123[] = { { 2, 20 }, { 1, 10 }, { 3, 30 } },
+				 agents_12[] = { { 1, 10 }, { 2, 20 } };
 
 static int setup(void **state)
 {
@@ -30,7 +32,10 @@ static void stand(struct membership *m)
 	assert_true(membership_quorate(m));
 }
 
-/* A group alone, a ring alone: no view. Both: a view with sorted members and nodes, not quorate before an answer has come. */
+/*
+ * A group alone, a ring alone: no view. Both: a view with sorted members and nodes, not quorate
+ * before an answer has come.
+ */
 static void test_needs_group_and_ring(void **state)
 {
 	struct membership *m = *state;
@@ -46,7 +51,10 @@ static void test_needs_group_and_ring(void **state)
 	assert_false(membership_quorate(m));
 }
 
-/* Nodes left, so a ring is on its way: no view until it has come, however many group callbacks there are. */
+/*
+ * Nodes left, so a ring is on its way: no view until it has come, however many group callbacks
+ * there are.
+ */
 static void test_group_before_ring(void **state)
 {
 	struct membership *m = *state;
@@ -71,10 +79,13 @@ static void test_agent_off_the_ring(void **state)
 	assert_int_equal(membership_group(m, agents_12, 2, false), MEMBERSHIP_VIEW);
 }
 
-/* An agent dies, its node stays: another view on the same ring, quorate as before. It comes back as another process: another view. */
+/*
+ * An agent dies, its node stays: another view on the same ring, quorate as before. It comes back
+ * as another process: another view.
+ */
 static void test_agent_death_without_ring(void **state)
 {
-	const struct order_member back[] = {{1, 10}, {2, 20}, {3, 31}};
+	const struct order_member back[] = { { 1, 10 }, { 2, 20 }, { 3, 31 } };
 	struct membership *m = *state;
 	struct view before;
 
@@ -97,7 +108,10 @@ static void test_repetition(void **state)
 	assert_int_equal(membership_quorum(m, &ring_a, true), MEMBERSHIP_NONE);
 }
 
-/* The answer for the next ring comes before that ring: the old view keeps its own answer, the new one has it at once. */
+/*
+ * The answer for the next ring comes before that ring: the old view keeps its own answer, the
+ * new one has it at once.
+ */
 static void test_quorum_early(void **state)
 {
 	struct membership *m = *state;
@@ -149,7 +163,7 @@ static void test_too_many(void **state)
 	struct membership *m = *state;
 
 	for (uint32_t i = 0; i < ARRAY_SIZE(many); i++) {
-		many[i] = (struct order_member){i + 1, 1};
+		many[i] = (struct order_member){ i + 1, 1 };
 		nodes[i] = i + 1;
 	}
 	membership_group(m, many, ARRAY_SIZE(many), false);

@@ -357,6 +357,25 @@ int world_order(struct world *w, uint32_t node, struct command *c, struct err *r
 	return wait.err.code;
 }
 
+static void sent(void *ctx, const struct err *err, uint64_t index)
+{
+	(void)ctx, (void)err, (void)index;
+}
+
+void world_send(struct world *w, uint32_t node, struct command *c)
+{
+	struct command_id id;
+	struct err err;
+
+	engine_submit(w->nodes[node].engine, c, sent, w, &id, &err);
+	command_free(c);
+}
+
+bool world_powered(const struct world *w, uint32_t node)
+{
+	return w->nodes[node].powered;
+}
+
 struct engine *world_engine(struct world *w, uint32_t node)
 {
 	return w->nodes[node].engine;

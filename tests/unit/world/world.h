@@ -33,7 +33,7 @@ void world_agent_start(struct world *w, uint32_t node);
 /* Splits the network: bit N-1 of @side_a says that node N is on that side. 0 heals it. */
 void world_split(struct world *w, uint32_t side_a);
 
-struct engine *world_engine(struct world *w, uint32_t node);
+struct engine *world_engine(struct world *w, uint32_t node);	/* NULL while its agent is down */
 struct sim_world *world_guests(struct world *w);
 /* Runs until @cond is true or the virtual @deadline_us from now has passed; says whether it is. Checks
  * after each step that no guest runs twice. */
@@ -42,6 +42,10 @@ void world_run(struct world *w, int64_t us);
 
 /* Submits at @node, waits for the outcome. 0 or the command's error. Frees what @c owns. */
 int world_order(struct world *w, uint32_t node, struct command *c, struct err *ret_err);
+
+/* Submits and does not wait; whether it is taken does not matter. Frees what @c owns. */
+void world_send(struct world *w, uint32_t node, struct command *c);
+bool world_powered(const struct world *w, uint32_t node);
 
 /* All that was logged, with the virtual time: equal for equal seeds and orders. */
 const char *world_trace(struct world *w);

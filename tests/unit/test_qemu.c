@@ -1,0 +1,338 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * The QEMU driver against the real QEMU: life, ends that the guest or the world brings about, and
+ * agents that take over what others left. */
+#include "qemu_kit.h"
+
+/*
+ * Created, run, paused, run, killed: each state is shown; GONE comes before kill's answer; nothing
+ * is left.
+ */
+static void test_life(void **state)
+{
+	struct fixture *f = *state;
+	struct node *n = &f->a;
+	struct answer first = { 0 }, second = { 0 };
+	struct domain_info info;
+
+	run(n);
+	n->driver.ops->info(n->driver.drv, n->domain, &info);
+	assert_string_equal(info.name, "web1");
+	assert_int_equal(info.epoch, 42);
+	assert_true(info.was_running);
+	assert_false(info.kvm);
+	assert_int_equal(access(info.serial, F_OK), 0);
+	assert_string_equal(info.vnc, "");
+	step(n, n->driver.ops->pause, "pause");
+	assert_int_equal(state_of(n), DOMAIN_PAUSED);
+	step(n, n->driver.ops->cont, "cont");
+	step(n, n->driver.ops->shutdown, "shutdown");
+	n->driver.ops->kill(n->driver.drv, n->domain, on_done, &first, NULL);
+	n->driver.ops->kill(n->driver.drv, n->domain, on_done, &second, NULL);
+	assert_int_equal(state_of(n), DOMAIN_ENDING);
+	wait_done(f, &first, "kill");
+	wait_done(f, &second, "second kill");
+	assert_non_null(heard(n, DOMAIN_EV_GONE));
+	assert_run_dir_empty(n);
+}
+
+/* A step in a wrong state, or while another is under way, is refused and changes nothing. */
+static void test_refusals(void **state)
+{
+	struct fixture *f = *state;
+	const struct driver_ops *ops = f->a.driver.ops;
+	struct answer answer = { 0 }, none = { 0 };
+	struct domain *running, *other;
+	struct err err;
+
+	run(&f->a);
+	running = f->a.domain;
+	assert_int_equal(ops->activate(f->a.driver.drv, running, on_done, &none, &err), -EINVAL);
+	assert_int_equal(ops->cancel_send(f->a.driver.drv, running, on_done, &none, &err), -EINVAL);
+	assert_int_equal(ops->resume_source(f->a.driver.drv, running, on_done, &none, &err),
+			 -EINVAL);
+	assert_int_equal(ops->pause(f->a.driver.drv, running, on_done, &answer, &err), 0);
+	assert_int_equal(ops->cont(f->a.driver.drv, running, on_done, &none, &err), -EALREADY);
+	wait_done(f, &answer, "pause");
+	other = f->a.domain;
+	assert_int_equal(ask_create(&f->a, &none, &err), -EEXIST);
+	assert_ptr_equal(f->a.domain, other);
+	assert_int_equal(none.calls, 0);
+}
+
+/* A disk that is not there: the error is QEMU's own word, and nothing is left. */
+static void test_create_fails(void **state)
+{
+	struct fixture *f = *state;
+	struct answer answer = { 0 };
+	struct err err;
+
+	unlink(f->disk);
+	assert_int_equal(ask_create(&f->a, &answer, &err), 0);
+	wait_event(&f->a, DOMAIN_EV_GONE);
+	assert_int_equal(answer.calls, 1);
+	assert_true(answer.err.code < 0);
+	if (!strstr(answer.err.text, "No such file"))
+		fail_msg("%s", answer.err.text);
+	assert_run_dir_empty(&f->a);
+}
+
+/* A bridge that is not there is refused at once, by its name. */
+static void test_no_bridge(void **state)
+{
+	struct fixture *f = *state;
+	struct answer answer = { 0 };
+	struct err err;
+
+	vec_push(&f->spec->nics, (struct spec_nic){ .bridge = "nobridge0" });
+	spec_complete(f->spec);
+	assert_int_equal(ask_create(&f->a, &answer, &err), -ENODEV);
+	assert_non_null(strstr(err.text, "nobridge0"));
+	assert_int_equal(answer.calls, 0);
+	assert_run_dir_empty(&f->a);
+}
+
+/*
+ * A guest that is started before it is known what KVM is worth waits for that, and one can be
+ * killed so.
+ */
+static void test_waits_for_accel(void **state)
+{
+	struct fixture *f = *state;
+	struct answer created = { 0 }, killed = { 0 };
+	struct err err;
+
+	stop_agent(&f->a);
+	start_agent_with(&f->a, ACCEL_AUTO);
+	assert_int_equal(ask_create(&f->a, &created, &err), 0);
+	f->a.driver.ops->kill(f->a.driver.drv, f->a.domain, on_done, &killed, NULL);
+	wait_done(f, &killed, "kill");
+	assert_int_equal(created.err.code, -ECHILD);
+	stop_agent(&f->a);
+	start_agent_with(&f->a, ACCEL_AUTO);
+	create(&f->a);
+}
+
+/* Killed while it comes up: its creation fails, it is gone, and nothing is left. */
+static void test_kill_while_created(void **state)
+{
+	struct fixture *f = *state;
+	struct answer created = { 0 }, killed = { 0 };
+	struct err err;
+
+	assert_int_equal(ask_create(&f->a, &created, &err), 0);
+	f->a.driver.ops->kill(f->a.driver.drv, f->a.domain, on_done, &killed, NULL);
+	wait_done(f, &killed, "kill");
+	assert_int_equal(created.calls, 1);
+	assert_true(created.err.code < 0);
+	assert_non_null(heard(&f->a, DOMAIN_EV_GONE));
+	assert_run_dir_empty(&f->a);
+}
+
+static const struct told *ends_by(struct fixture *f, char deed, enum domain_state state)
+{
+	write_disk(f->disk, deed);
+	run(&f->a);
+	wait_state(&f->a, state);
+	return &f->a.told.v[f->a.told.n - 1];
+}
+
+static void test_powers_off(void **state)
+{
+	assert_non_null(
+		strstr(ends_by(*state, 'o', DOMAIN_POWERED_OFF)->why, "powered itself off"));
+}
+
+static void test_panics(void **state)
+{
+	assert_non_null(strstr(ends_by(*state, 'p', DOMAIN_CRASHED)->why, "panicked"));
+}
+
+static void test_reboot_stops(void **state)
+{
+	struct fixture *f = *state;
+
+	f->spec->on_reboot = SPEC_AFTER_STOP;
+	assert_non_null(strstr(ends_by(f, 'r', DOMAIN_POWERED_OFF)->why, "rebooted"));
+}
+
+static void test_reboot_in_place(void **state)
+{
+	struct fixture *f = *state;
+
+	write_disk(f->disk, 'r');
+	run(&f->a);
+	wait_event(&f->a, DOMAIN_EV_RESET);
+	assert_int_equal(state_of(&f->a), DOMAIN_RUNNING);
+}
+
+/* The death of a process is noticed by itself, well before any poll could. */
+static void test_dies(void **state)
+{
+	struct fixture *f = *state;
+	struct mono killed;
+
+	run(&f->a);
+	kill_from_outside(&f->a);
+	killed = env_now(&f->env);
+	wait_event(&f->a, DOMAIN_EV_GONE);
+	print_message("death noticed after %.1f ms\n",
+		      (double)mono_diff_us(env_now(&f->env), killed) / 1000);
+	assert_run_dir_empty(&f->a);
+}
+
+/*
+ * A running guest does not notice that its agent is another one; all that was known is known
+ * again.
+ */
+static void test_adopt_running(void **state)
+{
+	struct fixture *f = *state;
+	struct node *n = &f->a;
+	struct domain_info before, after;
+	struct err err;
+
+	run(n);
+	assert_int_equal(n->driver.ops->note(n->driver.drv, n->domain, 77, &err), 0);
+	n->driver.ops->info(n->driver.drv, n->domain, &before);
+	restart_agent(n);
+	adopt(n);
+	assert_int_equal(n->found, 1);
+	n->driver.ops->info(n->driver.drv, n->domain, &after);
+	assert_int_equal(after.state, DOMAIN_RUNNING);
+	assert_int_equal(after.pid, before.pid);
+	assert_int_equal(after.epoch, 42);
+	assert_int_equal(after.note, 77);
+	assert_string_equal(after.name, "web1");
+	assert_true(id_equal(&after.uuid, &before.uuid));
+	kill_from_outside(n);
+	wait_event(n, DOMAIN_EV_GONE);
+}
+
+/*
+ * Each state in which a process can stand is told from the others: above all one that may not be
+ * run.
+ */
+static void test_adopt_states(void **state)
+{
+	struct fixture *f = *state;
+
+	create(&f->a);
+	adopt_in_state(&f->a, DOMAIN_CREATED);
+	step(&f->a, f->a.driver.ops->cont, "cont");
+	step(&f->a, f->a.driver.ops->pause, "pause");
+	adopt_in_state(&f->a, DOMAIN_PAUSED);
+	prepare_in(&f->b);
+	adopt_in_state(&f->b, DOMAIN_INCOMING);
+}
+
+/* A zombie, which its new parent has yet to reap, counts as gone. */
+static bool process_is_gone(void *ctx)
+{
+	const struct domain_info *info = ctx;
+	_cleanup_(mem_freep) char *dir = mem_strdup(info->serial);
+
+	*strrchr(dir, '/') = '\0';
+	return !qemu_process_is(info->pid, dir, &info->uuid);
+}
+
+/* A process that died while no agent lived leaves only files, and these are cleared away. */
+static void test_adopt_dead(void **state)
+{
+	struct fixture *f = *state;
+	struct domain_info info;
+
+	run(&f->a);
+	f->a.driver.ops->info(f->a.driver.drv, f->a.domain, &info);
+	restart_agent(&f->a);
+	kill(info.pid, SIGKILL);
+	kit_loop_until(f->loop, process_is_gone, &info, LIMIT_S, "QEMU's end");
+	adopt(&f->a);
+	assert_int_equal(f->a.found, 0);
+	assert_run_dir_empty(&f->a);
+}
+
+/*
+ * An agent that died while QEMU came up: its record names no process yet. What there is never ran,
+ * and is found and cleared away.
+ */
+static void test_adopt_half_made(void **state)
+{
+	struct fixture *f = *state;
+	_cleanup_(mem_freep) char *dir = kit_path(f->a.run_dir, "guests");
+	struct domain_info info;
+	struct qemu_record record;
+	struct err err;
+
+	create(&f->a);
+	f->a.driver.ops->info(f->a.driver.drv, f->a.domain, &info);
+	assert_int_equal(qemu_record_read(dir, &info.uuid, &record, &err), 0);
+	record.pid = 0;
+	record.start = 0;
+	assert_int_equal(qemu_record_write(dir, &record, &err), 0);
+	restart_agent(&f->a);
+	adopt(&f->a);
+	assert_int_equal(f->a.found, 0);
+	assert_true(process_is_gone(&info));
+	assert_run_dir_empty(&f->a);
+	create(&f->a);
+}
+
+/* One that ends while QEMU comes up takes it along, and what it leaves is cleared away. */
+static void test_agent_ends_while_creating(void **state)
+{
+	struct fixture *f = *state;
+	struct answer never = { 0 };
+	struct err err;
+
+	assert_int_equal(ask_create(&f->a, &never, &err), 0);
+	restart_agent(&f->a);
+	adopt(&f->a);
+	assert_int_equal(f->a.found, 0);
+	assert_int_equal(never.calls, 0);
+	assert_run_dir_empty(&f->a);
+	create(&f->a);
+}
+
+/* A record that is not ours does no harm, and goes. */
+static void test_adopt_corrupt(void **state)
+{
+	struct fixture *f = *state;
+	_cleanup_(mem_freep) char *dir = kit_path(f->a.run_dir, "guests");
+	_cleanup_(mem_freep) char *record =
+		kit_path(dir, "01234567-89ab-4def-8123-456789abcdef.json");
+
+	kit_write(record, "{\"pid\":1,\"uuid\":[[[");
+	restart_agent(&f->a);
+	adopt(&f->a);
+	assert_int_equal(f->a.found, 0);
+	assert_run_dir_empty(&f->a);
+}
+
+int main(void)
+{
+	static const struct CMUnitTest tests[] = {
+		QEMU_TEST(test_life),
+		QEMU_TEST(test_refusals),
+		QEMU_TEST(test_create_fails),
+		QEMU_TEST(test_no_bridge),
+		QEMU_TEST(test_waits_for_accel),
+		QEMU_TEST(test_kill_while_created),
+		QEMU_TEST(test_powers_off),
+		QEMU_TEST(test_panics),
+		QEMU_TEST(test_reboot_stops),
+		QEMU_TEST(test_reboot_in_place),
+		QEMU_TEST(test_dies),
+		QEMU_TEST(test_adopt_running),
+		QEMU_TEST(test_adopt_states),
+		QEMU_TEST(test_adopt_dead),
+		QEMU_TEST(test_adopt_half_made),
+		QEMU_TEST(test_agent_ends_while_creating),
+		QEMU_TEST(test_adopt_corrupt),
+	};
+
+	if (access(QEMU, X_OK) < 0) {
+		print_message("[  SKIPPED ] %s is not installed\n", QEMU);
+		return 0;
+	}
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

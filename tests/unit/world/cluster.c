@@ -1,0 +1,138 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * Ready-made clusters in a world. */
+#include "cluster.h"
+
+#include "hypervisor/spec.h"
+#include "kit/kit.h"
+
+#include <string.h>
+
+#define S US_PER_S
+
+/* Current, and its facts are known: it can be given guests. */
+static bool is_in(struct world *w, void *ctx)
+{
+	uint32_t i = *(uint32_t *)ctx;
+	const struct node *node = model_node(engine_model(world_engine(w, i)), i);
+	struct engine_status s;
+
+	engine_status(world_engine(w, i), &s);
+	return s.current && node && node->memory_mib;
+}
+
+static bool all_current(struct world *w, void *ctx)
+{
+	(void)ctx;
+	for (uint32_t i = 1; i <= WORLD_NODES_MAX; i++) {
+		if (world_engine(w, i) && !is_in(w, &i))
+			return false;
+	}
+	return true;
+}
+
+static bool has_ledger(struct world *w, void *ctx)
+{
+	struct engine_status s;
+
+	engine_status(world_engine(w, *(uint32_t *)ctx), &s);
+	return s.ledger.has_view;
+}
+
+/* A cluster of three with fence devices, a pool and one guest defined. */
+bool cluster_all_current(struct world *w, int64_t us)
+{
+	return world_until(w, all_current, NULL, us);
+}
+
+const struct guest *cluster_guest(struct world *w, uint32_t ask, const char *name)
+{
+	return model_guest(engine_model(world_engine(w, ask)), name);
+}
+
+struct world *cluster_new(uint64_t seed, uint32_t n_nodes)
+{
+	struct world *w = world_new(seed, n_nodes);
+	struct err err = { 0 };
+	uint32_t first = 1;
+
+	for (uint32_t i = 1; i <= n_nodes; i++)
+		world_boot(w, i);
+	for (uint32_t i = 1; i <= n_nodes; i++)
+		assert_true(world_until(w, has_ledger, &i, 10 * S));
+	assert_int_equal(engine_cluster_init(world_engine(w, 1), "test", &err), 0);
+	assert_true(world_until(w, is_in, &first, 10 * S));
+	for (uint32_t i = 2; i <= n_nodes; i++) {
+		assert_int_equal(engine_cluster_join(world_engine(w, i), &err), 0);
+		assert_true(world_until(w, is_in, &i, 20 * S));
+	}
+	for (uint32_t i = 1; i <= n_nodes; i++) {
+		struct command c = { .kind = CMD_NODE_FENCE_SET, .node = i };
+		struct fence_conf_param p = { .key = "port" };
+
+		STRCPY(c.name, "fence_world");
+		p.value[0] = (char)('0' + i);
+		vec_push(&c.params, p);
+		assert_int_equal(world_order(w, 1, &c, &err), 0);
+	}
+	return w;
+}
+
+void cluster_define(struct world *w, const char *name, uint32_t memory_mib)
+{
+	static const char pattern[] = "{\"name\":\"%s\",\"uuid\":\"00000000-0000-4000-8000-%012x\",\"memory_mib\":%u,\"vcpus\":1}";
+	struct command c = { .kind = CMD_GUEST_DEFINE };
+	struct guest_spec *spec;
+	struct buf text = { 0 };
+	struct err err = { 0 };
+	unsigned sum = 0;
+
+	for (const char *p = name; *p; p++)
+		sum = sum * 31 + (unsigned char)*p;
+	buf_printf(&text, pattern, name, sum, memory_mib);
+	assert_int_equal(spec_parse(buf_cstr(&text), text.len, &spec, &err), 0);
+	buf_clear(&text);
+	spec_print(spec, &text);
+	STRCPY(c.name, name);
+	c.guest = mem_new(struct guest);
+	STRCPY(c.guest->name, name);
+	c.guest->uuid = spec->uuid;
+	c.guest->memory_mib = memory_mib;
+	c.guest->vcpus = 1;
+	c.guest->on_reboot = c.guest->on_crash = AFTER_RESTART;
+	c.guest->stop_timeout_s = 10;
+	c.guest->restart_max = 3;
+	c.guest->restart_window_s = 600;
+	c.guest->spec = buf_take(&text);
+	spec_free(spec);
+	if (world_order(w, 1, &c, &err))
+		fail_msg("%s", err.text);
+}
+
+void cluster_want(struct world *w, uint32_t node, const char *name, enum desired desired)
+{
+	struct command c = { .kind = CMD_GUEST_WANT, .desired = desired };
+	struct err err = { 0 };
+
+	STRCPY(c.name, name);
+	if (world_order(w, node, &c, &err))
+		fail_msg("%s", err.text);
+}
+
+static bool is_so(struct world *w, void *ctx)
+{
+	const struct cluster_wish *wish = ctx;
+	const struct guest *g = cluster_guest(w, wish->ask, wish->guest);
+
+	return g && g->state == wish->state && (!wish->not_on || g->owner.node != wish->not_on) &&
+	       (!wish->on || g->owner.node == wish->on);
+}
+
+void cluster_until(struct world *w, struct cluster_wish wish, int64_t us)
+{
+	if (!world_until(w, is_so, &wish, us)) {
+		const struct guest *g = cluster_guest(w, wish.ask, wish.guest);
+
+		fail_msg("%s is %s on node %u, not %s\n%s", wish.guest, g ? guest_state_text(g->state) : "unknown",
+			 g ? g->owner.node : 0, guest_state_text(wish.state), world_trace(w));
+	}
+}

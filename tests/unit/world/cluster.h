@@ -1,0 +1,27 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * Ready-made clusters in a world, and what tests do with them again and again. All fail the test when it does not go as it must. */
+#ifndef DOMUS_TESTS_CLUSTER_H
+#define DOMUS_TESTS_CLUSTER_H
+
+#include "world.h"
+
+/* Nodes 1 .. @n_nodes booted, the ledger born on n1, the others joined, each with a power switch. */
+struct world *cluster_new(uint64_t seed, uint32_t n_nodes);
+/* A guest without volumes; asked of node 1. */
+void cluster_define(struct world *w, const char *name, uint32_t memory_mib);
+/* Asks @node: start, stop or pause. */
+void cluster_want(struct world *w, uint32_t node, const char *name, enum desired desired);
+/* Until every node that is up is current, and knows its facts; says whether it came to that. */
+bool cluster_all_current(struct world *w, int64_t us);
+
+/* What node @ask says of a guest: 0 in @on and @not_on: any node. */
+struct cluster_wish {
+	uint32_t ask;
+	const char *guest;
+	enum guest_state state;
+	uint32_t not_on, on;
+};
+void cluster_until(struct world *w, struct cluster_wish wish, int64_t us);
+const struct guest *cluster_guest(struct world *w, uint32_t ask, const char *name);
+
+#endif
