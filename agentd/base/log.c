@@ -4,7 +4,9 @@
 
 #include <stdarg.h>
 #include <stdio.h>
+#include <string.h>
 #include <syslog.h>
+#include <time.h>
 #include <unistd.h>
 
 #include <qb/qblog.h>
@@ -33,7 +35,7 @@ void log_open(const char *program, bool debug)
 	uint8_t level = debug ? LOG_DEBUG : LOG_INFO;
 
 	qb_log_init(program, LOG_DAEMON, level);
-	qb_log_format_set(QB_LOG_STDERR, "%T %7p %b");
+	qb_log_format_set(QB_LOG_STDERR, "%b");
 	set_target(QB_LOG_STDERR, true, level);
 	set_target(QB_LOG_SYSLOG, to_syslog, level);
 	is_open = true;
@@ -45,6 +47,29 @@ void log_close(void)
 		return;
 	is_open = false;
 	qb_log_fini();
+}
+
+/*
+ * Time and level in front, as far as they fit. Not libqb's own: it reads a coarse clock that
+ * stands still for up to 4 ms, and these lines are what delays are measured by.
+ */
+static size_t stamp(char *line, size_t size, int priority)
+{
+	static const char *const levels[] = {
+		[LOG_ERR] = "error", [LOG_WARNING] = "warning", [LOG_NOTICE] = "notice",
+		[LOG_INFO] = "info", [LOG_DEBUG] = "debug",
+	};
+	bool known = priority >= LOG_ERR && priority <= LOG_DEBUG;
+	struct timespec now;
+	struct tm local;
+	size_t n;
+
+	clock_gettime(CLOCK_REALTIME, &now);
+	localtime_r(&now.tv_sec, &local);
+	n = strftime(line, size, "%b %d %H:%M:%S", &local);
+	n += (size_t)snprintf(line + n, size - n, ".%03ld %-7s ", now.tv_nsec / 1000000,
+			      known ? levels[priority] : "alert");
+	return n < size ? n : size - 1;
 }
 
 /* One line each: a text from elsewhere must not be able to forge a second one. */
@@ -59,11 +84,13 @@ void log_line(int priority, const char *fmt, ...)
 {
 	char line[LINE_SIZE];
 	va_list ap;
+	size_t n;
 
 	if (!is_open)
 		return;
+	n = stamp(line, sizeof(line), priority);
 	va_start(ap, fmt);
-	vsnprintf(line, sizeof(line), fmt, ap);
+	vsnprintf(line + n, sizeof(line) - n, fmt, ap);
 	va_end(ap);
 	flatten(line);
 	qb_log_from_external_source("log_line", OUR_NAME, "%s", (uint8_t)priority, 0, 0, line);

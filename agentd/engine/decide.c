@@ -16,7 +16,14 @@ static void decide_soon(void *ctx)
 	struct engine *e = ctx;
 
 	e->refused = false;
+	e->look = true;
 	engine_turn_soon(e);
+}
+
+static void look_later(struct engine *e)
+{
+	e->refused = true;
+	env_timer(&e->parts.env, &e->decide_again, REFUSED_WAIT_US, decide_soon, e);
 }
 
 static void propose_all(struct engine *e, struct ha_out *out)
@@ -27,10 +34,12 @@ static void propose_all(struct engine *e, struct ha_out *out)
 	vec_each(c, &out->commands) {
 		struct command_id id = engine_propose(e, c, &err);
 
-		if (id.node)
+		if (id.node) {
 			vec_push(&e->deciding, id);
-		else
-			engine_log(e, 3, "a decision cannot be proposed: %s", err.text);
+			continue;
+		}
+		engine_log(e, 3, "a decision cannot be proposed: %s", err.text);
+		look_later(e);
 	}
 }
 
@@ -44,6 +53,7 @@ static void stand_down(struct engine *e)
 	vec_clear(&e->deciding);
 	env_cancel(&e->parts.env, &e->decide_again);
 	e->refused = false;
+	e->look = true;
 }
 
 void decide_turn(struct engine *e)
@@ -57,8 +67,9 @@ void decide_turn(struct engine *e)
 		stand_down(e);
 		return;
 	}
-	if (!engine_current(e) || e->deciding.n || e->refused)
+	if (!e->look || e->deciding.n || e->refused || !engine_current(e))
 		return;
+	e->look = false;
 	ha_step(state_model(e->state), &e->conf.ha, now, &out);
 	propose_all(e, &out);
 	if (!out.commands.n && out.again_us != INT64_MAX)
@@ -72,10 +83,8 @@ void decide_applied(struct engine *e, const struct command_id *id, const struct 
 		if (!command_id_equal(&e->deciding.v[i], id))
 			continue;
 		vec_remove(&e->deciding, i);
-		if (err->code) {
-			e->refused = true;
-			env_timer(&e->parts.env, &e->decide_again, REFUSED_WAIT_US, decide_soon, e);
-		}
+		if (err->code)
+			look_later(e);
 		return;
 	}
 }

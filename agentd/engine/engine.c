@@ -86,6 +86,7 @@ static void applied(struct engine *e, const struct ledger_entry *entry)
 
 	if (!r.fresh)
 		return;
+	e->look = true;
 	if (r.err.code)
 		engine_log(e, 7, "command at %llu refused: %s", (unsigned long long)entry->index, r.err.text);
 	request_applied(e, entry, &r.err);
@@ -94,16 +95,15 @@ static void applied(struct engine *e, const struct ledger_entry *entry)
 		e->facts.node = 0;
 }
 
+/* Events have no gaps in their numbers, so the new ones are the last so many. */
 static void log_events(struct engine *e)
 {
 	const struct model *m = state_model(e->state);
-	const struct event *ev;
+	uint64_t fresh = m->events.n ? m->events.v[m->events.n - 1].seq - e->logged_event : 0;
 
-	vec_each(ev, &m->events)
-		if (ev->seq > e->logged_event)
-			engine_log(e, 6, "%s: %s", ev->subject, ev->text);
-	if (m->events.n)
-		e->logged_event = m->events.v[m->events.n - 1].seq;
+	for (size_t i = fresh < m->events.n ? m->events.n - (size_t)fresh : 0; i < m->events.n; i++)
+		engine_log(e, 6, "%s: %s", m->events.v[i].subject, m->events.v[i].text);
+	e->logged_event += fresh;
 }
 
 /* ---- the ledger's effects ---- */

@@ -41,6 +41,7 @@ struct engine {
 	message_queue queue[LEDGER_CLASS_MAX];
 	VEC(struct waiter) waiters;
 	VEC(struct command_id) deciding;	/* policy's commands that are not yet applied: it decides nothing before they are */
+	bool look;			/* the model has changed, or its time has come, since policy looked last */
 	bool refused;			/* one of them was: policy waits a little before it decides anew */
 	struct command_id facts;	/* the report of this node's facts under way; node 0: none */
 
