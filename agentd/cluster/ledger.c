@@ -1,15 +1,17 @@
 /* SPDX-License-Identifier: Apache-2.0
- * The ledger's step function: every call takes one thing that has happened and says what follows from it.
+ * The ledger's step function: every call takes one thing that has happened and says what follows
+ * from it.
  *
- *	a view comes	   view_change		STATE, PROMISE, OPEN in rounds		ledger_view.c
- *	a command comes	   propose_on_command	accepted by all alike, gets its index	ledger_propose.c
- *	it is appended	   log_append		written in groups, acknowledged		ledger_log.c
- *	acknowledgements   log_count		a majority commits; committed applies	ledger_log.c
- *	someone lacks some catchup_start	fetches, then follows			ledger_catchup.c
- *	ticks		   leader_on_tick	silence, the leader, the clocks		ledger_leader.c
- *	someone asks in	   voters_tick		the leader changes the voters' record	ledger_voters.c
+ *	a view comes	  view_change		STATE, PROMISE, OPEN in rounds
+ *	a command comes	  propose_on_command	accepted by all alike, gets its index
+ *	it is appended	  log_append		written in groups, acknowledged
+ *	acknowledgements  log_count		a majority commits; committed applies
+ *	something lacks	  catchup_start		fetched, then followed
+ *	ticks		  leader_on_tick	silence, the leader, the clocks
+ *	someone asks in	  voters_tick		the leader changes the voters' record
  *
- * Rule numbers are agentd/HACKING.md's. */
+ * A function's first word is its file: ledger_view.c, ledger_log.c ... Rule numbers are
+ * agentd/HACKING.md's. */
 #include "ledger_priv.h"
 
 #include <stdarg.h>
@@ -69,10 +71,11 @@ void ledger_free(struct ledger *l)
 
 void ledger_replay(struct ledger *l, ledger_effects *out)
 {
-	struct step s = {.out = out};
+	struct step s = { .out = out };
 
 	if (l->failed)
-		ledger_alarm(l, &s, ALARM_DISK, "the ledger on this node's disk is damaged: it takes no part; remove "
+		ledger_alarm(l, &s, ALARM_DISK,
+			     "the ledger on this node's disk is damaged: it takes no part; remove "
 			     "its state folder and join again");
 	log_apply(l, &s);
 }
@@ -120,7 +123,10 @@ void ledger_alarm(struct ledger *l, struct step *s, enum ledger_alarm alarm, con
 	va_end(ap);
 }
 
-/* Index = OPEN's + what was accepted in this term, counted by everybody, never "my length + 1" (rule L5). */
+/*
+ * Index = OPEN's + what was accepted in this term, counted by everybody, never "my length + 1"
+ * (rule L5).
+ */
 void ledger_accept(struct ledger *l, struct step *s, struct ledger_entry *e)
 {
 	(void)s;
@@ -147,9 +153,10 @@ static void settle(struct ledger *l, struct step *s)
 	status_note_change(l, s);
 }
 
-void ledger_view(struct ledger *l, const struct view *view, bool quorate, struct mono now, ledger_effects *out)
+void ledger_view(struct ledger *l, const struct view *view, bool quorate, struct mono now,
+		 ledger_effects *out)
 {
-	struct step s = {.now = now, .out = out};
+	struct step s = { .now = now, .out = out };
 
 	l->quorate = view && quorate;
 	view_change(l, &s, view);
@@ -158,26 +165,32 @@ void ledger_view(struct ledger *l, const struct view *view, bool quorate, struct
 
 void ledger_gate(struct ledger *l, bool quorate, struct mono now, ledger_effects *out)
 {
-	struct step s = {.now = now, .out = out};
+	struct step s = { .now = now, .out = out };
 
 	l->quorate = l->has_view && quorate;
 	settle(l, &s);
 }
 
-/* Which messages count when: all but STATE only from who has spoken in this round, some only in the open term. */
+/*
+ * Which messages count when: all but STATE only from who has spoken in this round, some only in
+ * the open term.
+ */
 static const struct handler {
-	void (*handle)(struct ledger *l, struct step *s, struct member *from, const struct ledger_msg *m);
+	void (*handle)(struct ledger *l, struct step *s, struct member *from,
+		       const struct ledger_msg *m);
 	bool in_term;
 } handlers[MSG_MAX] = {
+	/* clang-format off */
 	[MSG_STATE]   = { view_on_state,      false },
 	[MSG_PROMISE] = { view_on_promise,    false },
-	[MSG_OPEN]    = { view_on_open,	      false },
+	[MSG_OPEN]    = { view_on_open,       false },
 	[MSG_COMMAND] = { propose_on_command, true  },
-	[MSG_ACK]     = { log_on_ack,	      true  },
+	[MSG_ACK]     = { log_on_ack,         true  },
 	[MSG_TICK]    = { leader_on_tick,     false },
 	[MSG_FETCH]   = { catchup_on_fetch,   true  },
 	[MSG_ENTRIES] = { catchup_on_entries, true  },
 	[MSG_JOIN]    = { voters_on_join,     false },
+	/* clang-format on */
 };
 
 static bool counts(const struct ledger *l, const struct member *from, const struct ledger_msg *m)
@@ -191,11 +204,11 @@ static bool counts(const struct ledger *l, const struct member *from, const stru
 	return !handlers[m->type].in_term || (l->term.open && m->term == l->number);
 }
 
-void ledger_message(struct ledger *l, uint32_t from_node, const void *data, size_t len, struct mono now,
-		    ledger_effects *out)
+void ledger_message(struct ledger *l, uint32_t from_node, const void *data, size_t len,
+		    struct mono now, ledger_effects *out)
 {
 	struct member *from = l->has_view ? ledger_member(l, from_node) : NULL;
-	struct step s = {.now = now, .out = out};
+	struct step s = { .now = now, .out = out };
 	struct ledger_msg m;
 
 	if (ledger_msg_in(data, len, &m) < 0) {
@@ -210,7 +223,7 @@ void ledger_message(struct ledger *l, uint32_t from_node, const void *data, size
 
 void ledger_written(struct ledger *l, int err, struct mono now, ledger_effects *out)
 {
-	struct step s = {.now = now, .out = out};
+	struct step s = { .now = now, .out = out };
 
 	log_written(l, &s, err);
 	settle(l, &s);
@@ -218,14 +231,17 @@ void ledger_written(struct ledger *l, int err, struct mono now, ledger_effects *
 
 static void say_tick(struct ledger *l, struct step *s)
 {
-	struct ledger_msg m = {.type = MSG_TICK, .tick = {.applied = l->applied, .stamp_us = ledger_wall_us(l, s->now)}};
+	struct ledger_msg m = { .type = MSG_TICK,
+				.tick = { .applied = l->applied,
+					  .stamp_us = ledger_wall_us(l, s->now) } };
 
 	ledger_say(l, s, LEDGER_CLASS_TICK, &m);
 }
 
 static void say_join(struct ledger *l, struct step *s)
 {
-	struct ledger_msg m = {.type = MSG_JOIN, .join = {.store = l->store, .incarnation = l->conf.incarnation}};
+	struct ledger_msg m = { .type = MSG_JOIN,
+				.join = { .store = l->store, .incarnation = l->conf.incarnation } };
 
 	STRCPY(m.join.name, l->conf.name);
 	ledger_say(l, s, LEDGER_CLASS_ACK, &m);
@@ -239,7 +255,7 @@ static void set_wall(struct ledger *l, struct mono now, struct wall wall)
 
 void ledger_tick(struct ledger *l, struct mono now, struct wall wall, ledger_effects *out)
 {
-	struct step s = {.now = now, .out = out};
+	struct step s = { .now = now, .out = out };
 
 	set_wall(l, now, wall);
 	if (l->has_view && !l->failed) {
@@ -255,10 +271,10 @@ void ledger_tick(struct ledger *l, struct mono now, struct wall wall, ledger_eff
 	settle(l, &s);
 }
 
-int ledger_propose(struct ledger *l, const void *data, size_t len, struct wall now, struct command_id *ret_id,
-		   ledger_effects *out, struct err *ret_err)
+int ledger_propose(struct ledger *l, const void *data, size_t len, struct wall now,
+		   struct command_id *ret_id, ledger_effects *out, struct err *ret_err)
 {
-	struct step s = {.now = l->wall_at, .out = out};
+	struct step s = { .now = l->wall_at, .out = out };
 	int rc = propose_new(l, data, len, now, ret_id, ret_err);
 
 	if (rc == 0)
@@ -282,27 +298,38 @@ static int may_init(const struct ledger *l, struct err *ret_err)
 	const struct member *other = someone_with_a_ledger(l);
 
 	if (l->failed)
-		return err_set(ret_err, -EIO, "cluster init: the ledger's disk has failed on this node");
+		return err_set(ret_err, -EIO,
+			       "cluster init: the ledger's disk has failed on this node");
 	if (!id_is_none(&l->cluster))
-		return err_set(ret_err, -EEXIST, "cluster init: this node belongs to a cluster already");
+		return err_set(ret_err, -EEXIST,
+			       "cluster init: this node belongs to a cluster already");
 	if (other)
-		return err_set(ret_err, -EEXIST, "cluster init: node %u here has a ledger already: run domus cluster join",
-			       other->node);
+		return err_set(
+			ret_err, -EEXIST,
+			"cluster init: node %u here has a ledger already: run domus cluster join",
+			other->node);
 	if (l->writing.active || l->joining)
 		return err_set(ret_err, -EBUSY, "cluster init: this node is joining a cluster");
 	return 0;
 }
 
-/* The first entry: this node as the only voter. It is committed when it is durable, since it is the majority. */
+/*
+ * The first entry: this node as the only voter. It is committed when it is durable, since it is
+ * the majority.
+ */
 static void found(struct ledger *l, struct id cluster, struct wall now)
 {
-	struct ledger_voters v = {.n = 1, .v = {{.node = l->conf.node, .votes = 1, .store = l->store}}};
-	struct ledger_entry e = {.index = 1, .term = 1, .kind = ENTRY_VOTERS, .stamp_us = now.us};
-	_cleanup_(buf_free) struct buf payload = {0};
+	struct ledger_voters v = {
+		.n = 1, .v = { { .node = l->conf.node, .votes = 1, .store = l->store } }
+	};
+	struct ledger_entry e = { .index = 1, .term = 1, .kind = ENTRY_VOTERS, .stamp_us = now.us };
+	_cleanup_(buf_free) struct buf payload = { 0 };
 
 	STRCPY(v.v[0].name, l->conf.name);
 	ledger_voters_out(&v, &payload);
-	e.id = (struct command_id){.node = l->conf.node, .incarnation = l->conf.incarnation, .nonce = ++l->nonce};
+	e.id = (struct command_id){ .node = l->conf.node,
+				    .incarnation = l->conf.incarnation,
+				    .nonce = ++l->nonce };
 	e.data = payload.data;
 	e.len = payload.len;
 	l->cluster = cluster;
@@ -310,9 +337,10 @@ static void found(struct ledger *l, struct id cluster, struct wall now)
 	l->want_promised = e.term;
 }
 
-int ledger_init(struct ledger *l, struct id cluster, struct wall now, ledger_effects *out, struct err *ret_err)
+int ledger_init(struct ledger *l, struct id cluster, struct wall now, ledger_effects *out,
+		struct err *ret_err)
 {
-	struct step s = {.now = l->wall_at, .out = out};
+	struct step s = { .now = l->wall_at, .out = out };
 	int rc = may_init(l, ret_err);
 
 	if (rc < 0)
@@ -327,15 +355,18 @@ int ledger_init(struct ledger *l, struct id cluster, struct wall now, ledger_eff
 
 int ledger_join(struct ledger *l, ledger_effects *out, struct err *ret_err)
 {
-	struct step s = {.now = l->wall_at, .out = out};
+	struct step s = { .now = l->wall_at, .out = out };
 
 	if (l->failed)
-		return err_set(ret_err, -EIO, "cluster join: the ledger's disk has failed on this node");
+		return err_set(ret_err, -EIO,
+			       "cluster join: the ledger's disk has failed on this node");
 	if (status_role(l) == LEDGER_VOTER)
 		return err_set(ret_err, -EALREADY, "cluster join: this node is a voter already");
 	if (l->barred)
-		return err_set(ret_err, -EUCLEAN, "cluster join: the ledger here contradicts the others': move the state "
-			       "folder away, restart the agent and join again");
+		return err_set(
+			ret_err, -EUCLEAN,
+			"cluster join: the ledger here contradicts the others': move the state "
+			"folder away, restart the agent and join again");
 	l->joining = true;
 	catchup_start(l, &s);
 	settle(l, &s);

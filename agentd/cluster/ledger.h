@@ -111,18 +111,19 @@ void ledger_tick(struct ledger *l, struct mono now, struct wall wall, ledger_eff
 /*
  * Proposes a command: multicast now if the view is open and this node has caught up, else as soon as
  * it has; again in every later term until it is committed (duplicates fall out when they are applied). -ENOBUFS when 4096
- * are waiting, -EMSGSIZE over ENTRY_DATA_MAX, -ENODEV when the store is blank. What was proposed is done when LEDGER_APPLY brings @ret_id.
+ * are waiting, -EMSGSIZE over ENTRY_DATA_MAX, -ENODEV when the store is blank, -EIO when its disk has failed. What was proposed is done when LEDGER_APPLY brings @ret_id.
  */
 int ledger_propose(struct ledger *l, const void *data, size_t len, struct wall now, struct command_id *ret_id, ledger_effects *out,
 		   struct err *ret_err);
 /* Whoever waited has gone: do not propose it again (one that is on the wire may still be committed). */
 void ledger_forget(struct ledger *l, const struct command_id *id);
 
-/* Gives birth to a ledger with this node as its only voter. -EEXIST if the store is not blank. */
+/* Gives birth to a ledger with this node as its only voter. -EEXIST if the store is not blank or somebody in the view has a
+ * ledger, -EBUSY while joining, -EIO when the disk has failed. */
 int ledger_init(struct ledger *l, struct id cluster, struct wall now, ledger_effects *out, struct err *ret_err);
 /*
  * A blank (or wiped) store asks to be let in: it repeats its wish with every tick, is brought up to date, then the leader proposes it as a
- * voter. -EALREADY when it is a voter. Done when ledger_status says LEDGER_VOTER.
+ * voter. -EALREADY when it is a voter, -EIO when the disk has failed, -EUCLEAN when this log contradicts the others'. Done when ledger_status says LEDGER_VOTER.
  */
 int ledger_join(struct ledger *l, ledger_effects *out, struct err *ret_err);
 

@@ -1,17 +1,20 @@
 /* SPDX-License-Identifier: Apache-2.0
- * Catching up: a member whose log is not the one that the term goes on from fetches what it lacks (rules L3, L7, L12).
+ * Catching up: a member whose log is not the one that the term goes on from fetches what it
+ * lacks (rules L3, L7, L12).
  *
- * What it has fetched is a beginning of the source's log at any moment, so it may be written, lost and
- * fetched again piece by piece; nothing is acknowledged before the log reaches the open term's end. Only entries
- * that differ are cut: one that is equal may be a majority's third copy. */
+ * What it has fetched is a beginning of the source's log at any moment, so it may be written,
+ * lost and fetched again piece by piece; nothing is acknowledged before the log reaches the open
+ * term's end. Only entries that differ are cut: one that is equal may be a majority's third
+ * copy. */
 #include "ledger_priv.h"
 
 #include <inttypes.h>
 
-#define HELD_BYTES_MAX	  (32 * 1024 * 1024)	/* of commands accepted meanwhile; beyond, they are fetched too */
-#define HELD_OVERHEAD	  128			/* of an entry in memory, about */
-#define PARTS_MAX	  8			/* of one answer */
-#define ASK_AGAIN_TICKS	  5
+#define HELD_BYTES_MAX \
+	(32 * 1024 * 1024)  /* of commands accepted meanwhile; beyond, they are fetched too */
+#define HELD_OVERHEAD   128 /* of an entry in memory, about */
+#define PARTS_MAX       8   /* of one answer */
+#define ASK_AGAIN_TICKS 5
 
 static void drop_held(struct ledger *l)
 {
@@ -32,8 +35,11 @@ static void diverged(struct ledger *l, struct step *s, uint64_t index)
 {
 	l->barred = true;
 	catchup_stop(l);
-	ledger_alarm(l, s, ALARM_DIVERGED, "entry %" PRIu64 ", committed here, is not the others': this node takes "
-		     "no part any more; keep its state folder for examination, then remove it and join again", index);
+	ledger_alarm(l, s, ALARM_DIVERGED,
+		     "entry %" PRIu64 ", committed here, is not the others': this node takes "
+		     "no part any more; keep its state folder for examination, then remove it and "
+		     "join again",
+		     index);
 }
 
 /* Cuts what is not in the others' log, never what is committed (rule L7). */
@@ -62,7 +68,8 @@ static void caught_up(struct ledger *l, struct step *s)
 /* The source holds all of it; so does whoever has acknowledged in this term. */
 static bool can_serve(const struct ledger *l, const struct member *m)
 {
-	return m->node != l->conf.node && m->spoken && (m->node == l->term.source || m->acked >= l->term.open_index);
+	return m->node != l->conf.node && m->spoken &&
+	       (m->node == l->term.source || m->acked >= l->term.open_index);
 }
 
 /* The next one that can serve, in the order of nodes, after the one before. */
@@ -85,14 +92,18 @@ static uint32_t next_server(const struct ledger *l)
 
 static void ask(struct ledger *l, struct step *s)
 {
-	struct ledger_msg m = {.type = MSG_FETCH, .fetch = {.to = l->catchup.server, .from = l->catchup.want}};
+	struct ledger_msg m = { .type = MSG_FETCH,
+				.fetch = { .to = l->catchup.server, .from = l->catchup.want } };
 
 	l->catchup.quiet_ticks = 0;
 	if (l->catchup.server != 0)
 		ledger_say(l, s, LEDGER_CLASS_TRANSFER, &m);
 }
 
-/* A blank store follows only when a person has asked; nobody follows below its promise, or before its STATE has counted. */
+/*
+ * A blank store follows only when a person has asked; nobody follows below its promise, or
+ * before its STATE has counted.
+ */
 static bool may_follow(const struct ledger *l)
 {
 	const struct member *me = ledger_member(l, l->conf.node);
@@ -156,7 +167,8 @@ void catchup_tick(struct ledger *l, struct step *s)
 }
 
 /* Fills one part from @from on and returns the index after it. */
-static uint64_t fill_part(const struct ledger *l, uint64_t from, uint64_t upto, struct ledger_msg *m, struct buf *out)
+static uint64_t fill_part(const struct ledger *l, uint64_t from, uint64_t upto,
+			  struct ledger_msg *m, struct buf *out)
 {
 	uint64_t i = from;
 
@@ -169,15 +181,16 @@ static uint64_t fill_part(const struct ledger *l, uint64_t from, uint64_t upto, 
 	return i;
 }
 
-void catchup_on_fetch(struct ledger *l, struct step *s, struct member *from, const struct ledger_msg *m)
+void catchup_on_fetch(struct ledger *l, struct step *s, struct member *from,
+		      const struct ledger_msg *m)
 {
 	uint64_t next = m->fetch.from, last = log_last(l);
 
 	if (m->fetch.to != l->conf.node || l->follow != FOLLOW_CAUGHT_UP || next > last)
 		return;
 	for (unsigned int part = 1; part <= PARTS_MAX && next <= last; part++) {
-		_cleanup_(buf_free) struct buf entries = {0};
-		struct ledger_msg answer = {.type = MSG_ENTRIES, .entries = {.to = from->node}};
+		_cleanup_(buf_free) struct buf entries = { 0 };
+		struct ledger_msg answer = { .type = MSG_ENTRIES, .entries = { .to = from->node } };
 
 		next = fill_part(l, next, last, &answer, &entries);
 		answer.entries.final = part == PARTS_MAX || next > last;
@@ -199,13 +212,14 @@ static bool install(struct ledger *l, struct step *s, const struct ledger_entry 
 	return true;
 }
 
-void catchup_on_entries(struct ledger *l, struct step *s, struct member *from, const struct ledger_msg *m)
+void catchup_on_entries(struct ledger *l, struct step *s, struct member *from,
+			const struct ledger_msg *m)
 {
 	struct wire w = m->entries.entries;
 	struct ledger_entry e;
 
-	if (m->entries.to != l->conf.node || l->follow != FOLLOW_FETCHING || from->node != l->catchup.server ||
-	    m->entries.prev_index + 1 != l->catchup.want)
+	if (m->entries.to != l->conf.node || l->follow != FOLLOW_FETCHING ||
+	    from->node != l->catchup.server || m->entries.prev_index + 1 != l->catchup.want)
 		return;
 	if (log_term(l, m->entries.prev_index) != m->entries.prev_term) {
 		diverged(l, s, m->entries.prev_index);

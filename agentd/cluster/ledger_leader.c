@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
- * Ticks: who is silent, who leads, and what the members' clocks show (rules L10, L11). All counted in messages, so equal for all. */
+ * Ticks: who is silent, who leads, and what the members' clocks show (rules L10, L11). All
+ * counted in messages, so equal for all. */
 #include "ledger_priv.h"
 
 /* A stamp further ahead of the members' median than this is refused (rule L11). */
@@ -13,7 +14,10 @@ static bool knows_time(const struct member *m)
 	return m->spoken && m->stamp_us > 0;
 }
 
-/* The members' median clock (the lower one of two). False while too few of the voters have shown theirs. */
+/*
+ * The members' median clock (the lower one of two). False while too few of the voters have shown
+ * theirs.
+ */
 static bool median(const struct ledger *l, int64_t *ret_us)
 {
 	int64_t stamps[ORDER_MEMBERS_MAX];
@@ -44,7 +48,10 @@ bool leader_stamp_fits(const struct ledger *l, int64_t stamp_us)
 	return !median(l, &middle) || stamp_us <= middle + STAMP_AHEAD_MAX_US;
 }
 
-/* What this stamp would have to be not to be refused: a node whose clock is ahead can still propose. */
+/*
+ * What this stamp would have to be not to be refused: a node whose clock is ahead can still
+ * propose.
+ */
 int64_t leader_clamp(const struct ledger *l, int64_t stamp_us)
 {
 	int64_t middle;
@@ -78,16 +85,21 @@ static void count_tick(struct ledger *l, struct member *from)
 	}
 }
 
-/* Our own clock, at our own tick: for a moment it may only look so, when the others' ticks are late. */
+/*
+ * Our own clock, at our own tick: for a moment it may only look so, when the others' ticks are
+ * late.
+ */
 static void check_clock(struct ledger *l, struct step *s, const struct member *me)
 {
 	l->ahead_ticks = leader_stamp_fits(l, me->stamp_us) ? 0 : l->ahead_ticks + 1;
 	if (l->ahead_ticks >= AHEAD_TICKS)
-		ledger_alarm(l, s, ALARM_CLOCK, "the clock of this node is far ahead of the others': set it right");
+		ledger_alarm(l, s, ALARM_CLOCK,
+			     "the clock of this node is far ahead of the others': set it right");
 }
 
 /* Its clock counts at any time; its being alive counts only in the open term. */
-void leader_on_tick(struct ledger *l, struct step *s, struct member *from, const struct ledger_msg *m)
+void leader_on_tick(struct ledger *l, struct step *s, struct member *from,
+		    const struct ledger_msg *m)
 {
 	from->stamp_us = m->tick.stamp_us;
 	if (!l->term.open || m->term != l->number)
@@ -101,7 +113,8 @@ void leader_on_tick(struct ledger *l, struct step *s, struct member *from, const
 
 static bool can_lead(const struct ledger *l, const struct member *m)
 {
-	return voters_match(&l->term.record, m) && !m->regressed && !m->silent && m->acked >= l->term.open_index;
+	return voters_match(&l->term.record, m) && !m->regressed && !m->silent &&
+	       m->acked >= l->term.open_index;
 }
 
 /* The lowest that can, and it stays so while it can. */

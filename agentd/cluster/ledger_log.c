@@ -1,11 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0
- * The log: in memory, on its way to the disk, acknowledged, committed, applied (rules L1, L2, L4). */
+ * The log: in memory, on its way to the disk, acknowledged, committed, applied (rules L1, L2,
+ * L4). */
 #include "ledger_priv.h"
 
 /* One write holds so many entries at most: it must end some time. */
 #define WRITE_ENTRIES_MAX 4096
 
-/* What is known to be committed is written along with entries; alone only when nothing was written for this long. */
+/*
+ * What is known to be committed is written along with entries; alone only when nothing was
+ * written for this long.
+ */
 #define COMMITTED_IDLE_US US_PER_S
 
 struct ledger_entry *entry_new(const struct ledger_entry *like)
@@ -47,7 +51,7 @@ static int take_voters(struct ledger *l)
 {
 	const struct ledger_entry *e;
 
-	l->voters = (struct ledger_voters){0};
+	l->voters = (struct ledger_voters){ 0 };
 	if (l->records.n == 0)
 		return 0;
 	e = log_get(l, l->records.v[l->records.n - 1]);
@@ -114,7 +118,7 @@ void log_cut(struct ledger *l, uint64_t from)
 	lower(&l->durable, from - 1);
 	lower(&l->writing.upto, from - 1);
 	if (log_last(l) == 0 && !l->cluster_written)
-		l->cluster = (struct id){0};
+		l->cluster = (struct id){ 0 };
 }
 
 void log_forget_unwritten(struct ledger *l)
@@ -130,7 +134,8 @@ void log_forget_unwritten(struct ledger *l)
 
 bool log_at_rest(const struct ledger *l)
 {
-	return !l->writing.active && l->durable == log_last(l) && l->truncate_from == 0 && l->want_promised == l->promised;
+	return !l->writing.active && l->durable == log_last(l) && l->truncate_from == 0 &&
+	       l->want_promised == l->promised;
 }
 
 static bool write_needed(const struct ledger *l, bool even_if_only_committed)
@@ -149,8 +154,8 @@ static void write_entries(struct ledger *l, struct ledger_write *w, uint64_t upt
 }
 
 /*
- * Hands over all that has gathered while the write before was under way. If we die before it is done, none or all of it is on the disk;
- * nothing of it has been acknowledged.
+ * Hands over all that has gathered while the write before was under way. If we die before it is
+ * done, none or all of it is on the disk; nothing of it has been acknowledged.
  */
 void log_write(struct ledger *l, struct step *s, bool even_if_only_committed)
 {
@@ -162,7 +167,9 @@ void log_write(struct ledger *l, struct step *s, bool even_if_only_committed)
 	if (upto > l->handed + WRITE_ENTRIES_MAX)
 		upto = l->handed + WRITE_ENTRIES_MAX;
 	committed = l->committed < upto ? l->committed : upto;
-	l->writing = (struct writing){.active = true, .upto = upto, .promised = l->want_promised, .committed = committed};
+	l->writing = (struct writing){
+		.active = true, .upto = upto, .promised = l->want_promised, .committed = committed
+	};
 	e = vec_add(s->out);
 	e->kind = LEDGER_WRITE;
 	e->write.promised = l->want_promised > l->promised ? l->want_promised : 0;
@@ -177,12 +184,16 @@ void log_write(struct ledger *l, struct step *s, bool even_if_only_committed)
 	l->truncate_from = 0;
 }
 
-/* Says what is durable. Only what belongs to the open term, and only while this node takes part in it (rules L2, L4). */
+/*
+ * Says what is durable. Only what belongs to the open term, and only while this node takes part
+ * in it (rules L2, L4).
+ */
 static void acknowledge(struct ledger *l, struct step *s)
 {
-	struct ledger_msg m = {.type = MSG_ACK, .ack = {.index = l->durable}};
+	struct ledger_msg m = { .type = MSG_ACK, .ack = { .index = l->durable } };
 
-	if (l->follow != FOLLOW_CAUGHT_UP || l->failed || l->durable < l->term.open_index || l->durable <= l->last_acked)
+	if (l->follow != FOLLOW_CAUGHT_UP || l->failed || l->durable < l->term.open_index ||
+	    l->durable <= l->last_acked)
 		return;
 	ledger_say(l, s, LEDGER_CLASS_ACK, &m);
 	l->last_acked = l->durable;
@@ -204,8 +215,11 @@ void log_written(struct ledger *l, struct step *s, int err)
 	l->writing.active = false;
 	if (err) {
 		l->failed = true;
-		ledger_alarm(l, s, ALARM_DISK, "the ledger's disk has failed on this node (error %d): it acknowledges "
-			     "nothing any more; replace the disk and restart the agent", err < 0 ? -err : err);
+		ledger_alarm(
+			l, s, ALARM_DISK,
+			"the ledger's disk has failed on this node (error %d): it acknowledges "
+			"nothing any more; replace the disk and restart the agent",
+			err < 0 ? -err : err);
 		return;
 	}
 	write_done(l, s);
@@ -229,11 +243,17 @@ void log_on_ack(struct ledger *l, struct step *s, struct member *from, const str
 	voters_remember(l, from, m->term, index);
 }
 
-/* The highest index that voters with a majority of votes hold, by the record in force; 0: none of this term. */
+/*
+ * The highest index that voters with a majority of votes hold, by the record in force; 0: none
+ * of this term.
+ */
 static uint64_t majority_holds(const struct ledger *l)
 {
 	const struct ledger_voters *record = &l->term.record;
-	struct { uint64_t acked; uint32_t votes; } held[LEDGER_VOTERS_MAX];
+	struct {
+		uint64_t acked;
+		uint32_t votes;
+	} held[LEDGER_VOTERS_MAX];
 	uint32_t votes = 0;
 	size_t n = 0;
 
@@ -274,7 +294,10 @@ void log_apply(struct ledger *l, struct step *s)
 		apply(l, s, log_get(l, ++l->applied));
 }
 
-/* An OPEN that a majority holds commits all below it; older entries never count by themselves (rule L4). */
+/*
+ * An OPEN that a majority holds commits all below it; older entries never count by themselves
+ * (rule L4).
+ */
 void log_count(struct ledger *l, struct step *s)
 {
 	uint64_t held;

@@ -62,9 +62,11 @@ static bool state_sound(const struct msg_state *s)
 {
 	bool blank = id_is_none(&s->cluster);
 
-	return number_sound(s->promised) && number_sound(s->last_index) && s->last_term <= s->promised &&
-	       s->committed <= s->last_index && stamp_sound(s->stamp_us) && !id_is_none(&s->store) && !id_is_none(&s->incarnation) &&
-	       blank == (s->voters.n == 0) && blank == (s->last_index == 0) && blank == (s->last_term == 0);
+	return number_sound(s->promised) && number_sound(s->last_index) &&
+	       s->last_term <= s->promised && s->committed <= s->last_index &&
+	       stamp_sound(s->stamp_us) && !id_is_none(&s->store) && !id_is_none(&s->incarnation) &&
+	       blank == (s->voters.n == 0) && blank == (s->last_index == 0) &&
+	       blank == (s->last_term == 0);
 }
 
 static int state_in(struct wire *w, struct ledger_msg *m)
@@ -73,7 +75,9 @@ static int state_in(struct wire *w, struct ledger_msg *m)
 	const void *voters;
 	size_t len;
 
-	*s = (struct msg_state){.incarnation = wire_id(w), .store = wire_id(w), .cluster = wire_id(w)};
+	*s = (struct msg_state){ .incarnation = wire_id(w),
+				 .store = wire_id(w),
+				 .cluster = wire_id(w) };
 	s->promised = wire_u64(w);
 	s->last_term = wire_u64(w);
 	s->last_index = wire_u64(w);
@@ -92,7 +96,7 @@ static int state_in(struct wire *w, struct ledger_msg *m)
 static void state_out(const struct ledger_msg *m, struct buf *out)
 {
 	const struct msg_state *s = &m->state;
-	_cleanup_(buf_free) struct buf voters = {0};
+	_cleanup_(buf_free) struct buf voters = { 0 };
 
 	wire_put_id(out, &s->incarnation);
 	wire_put_id(out, &s->store);
@@ -131,7 +135,8 @@ static int open_in(struct wire *w, struct ledger_msg *m)
 	o->base_index = wire_u64(w);
 	o->stamp_us = wire_i64(w);
 	o->data = wire_bytes(w, ENTRY_DATA_MAX, &o->len);
-	if (w->failed || !number_sound(o->base_index) || o->base_term >= m->term || !stamp_sound(o->stamp_us))
+	if (w->failed || !number_sound(o->base_index) || o->base_term >= m->term ||
+	    !stamp_sound(o->stamp_us))
 		return -EBADMSG;
 	return ledger_open_in(o->data, o->len, &open);
 }
@@ -154,7 +159,8 @@ static int command_in(struct wire *w, struct ledger_msg *m)
 	c->id.nonce = wire_u64(w);
 	c->stamp_us = wire_i64(w);
 	c->data = wire_bytes(w, ENTRY_DATA_MAX, &c->len);
-	if (w->failed || !stamp_sound(c->stamp_us) || (c->kind != ENTRY_COMMAND && c->kind != ENTRY_VOTERS))
+	if (w->failed || !stamp_sound(c->stamp_us) ||
+	    (c->kind != ENTRY_COMMAND && c->kind != ENTRY_VOTERS))
 		return -EBADMSG;
 	return 0;
 }
@@ -208,7 +214,10 @@ static void fetch_out(const struct ledger_msg *m, struct buf *out)
 	wire_put_u64(out, m->fetch.from);
 }
 
-/* Walks them once, so that whoever installs them meets sound entries only: terms never fall, none is of a later term. */
+/*
+ * Walks them once, so that whoever installs them meets sound entries only: terms never fall,
+ * none is of a later term.
+ */
 static int entries_walk(struct wire *w, const struct msg_entries *e, uint64_t term)
 {
 	uint64_t before = e->prev_term;
@@ -234,7 +243,8 @@ static int entries_in(struct wire *w, struct ledger_msg *m)
 	e->final = wire_u8(w) != 0;
 	e->n = wire_u32(w);
 	e->entries = *w;
-	if (w->failed || !number_sound(e->prev_index) || (e->prev_index == 0) != (e->prev_term == 0))
+	if (w->failed || !number_sound(e->prev_index) ||
+	    (e->prev_index == 0) != (e->prev_term == 0))
 		return -EBADMSG;
 	return entries_walk(w, e, m->term);
 }
@@ -272,6 +282,7 @@ static const struct row {
 	int (*in)(struct wire *w, struct ledger_msg *m);
 	void (*out)(const struct ledger_msg *m, struct buf *out);
 } rows[MSG_MAX] = {
+	/* clang-format off */
 	[MSG_STATE]   = { HEAD_SIZE + 48 + 48 + 1 + 4 + 2, state_in,   state_out   },
 	[MSG_PROMISE] = { HEAD_SIZE,                       promise_in, promise_out },
 	[MSG_OPEN]    = { HEAD_SIZE + 24 + 4,              open_in,    open_out    },
@@ -281,6 +292,7 @@ static const struct row {
 	[MSG_FETCH]   = { HEAD_SIZE + 12,                  fetch_in,   fetch_out   },
 	[MSG_ENTRIES] = { HEAD_SIZE + 4 + 16 + 1 + 4,      entries_in, entries_out },
 	[MSG_JOIN]    = { HEAD_SIZE + 32 + 4,              join_in,    join_out    },
+	/* clang-format on */
 };
 
 int ledger_msg_in(const void *data, size_t len, struct ledger_msg *ret)
@@ -288,7 +300,8 @@ int ledger_msg_in(const void *data, size_t len, struct ledger_msg *ret)
 	struct wire w = wire_reader(data, len);
 	uint8_t version = wire_u8(&w), type = wire_u8(&w);
 
-	if (version != LEDGER_MSG_VERSION || type >= MSG_MAX || len < rows[type].min || len > ORDER_MESSAGE_MAX)
+	if (version != LEDGER_MSG_VERSION || type >= MSG_MAX || len < rows[type].min ||
+	    len > ORDER_MESSAGE_MAX)
 		return -EBADMSG;
 	ret->type = (enum ledger_msg_type)type;
 	ret->view = wire_u64(&w);

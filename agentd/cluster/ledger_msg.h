@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
- * The ledger's messages: what agents multicast to each other (rule L12), and their bounded codec. */
+ * The ledger's messages: what agents multicast to each other (rule L12), and their bounded
+ * codec. */
 #ifndef DOMUS_CLUSTER_LEDGER_MSG_H
 #define DOMUS_CLUSTER_LEDGER_MSG_H
 
@@ -31,16 +32,18 @@ enum ledger_msg_type {
 };
 
 /*
- * What a peer remembers of a voter's store since that was admitted, in the life of its agent: a store that shows
- * less has lost something (rule L7).
+ * What a peer remembers of a voter's store since that was admitted, in the life of its agent: a
+ * store that shows less has lost something (rule L7).
  */
 struct ledger_seen {
 	uint32_t node;
 	struct id store;
-	uint64_t admitted;		/* index of the record that let it in: what is remembered is about its time since */
+	/* index of the record that let it in: what is remembered is about its time since */
+	uint64_t admitted;
 	uint64_t promised;
 	uint64_t ack_term, ack_index;	/* the highest acknowledged, by (term, index) */
-	bool regressed;			/* has been caught with less: stays so until it is admitted anew */
+	/* has been caught with less: stays so until it is admitted anew */
+	bool regressed;
 };
 
 struct msg_state {
@@ -49,7 +52,8 @@ struct msg_state {
 	int64_t stamp_us;		/* the sender's wall clock; 0: not known yet */
 	bool barred;			/* holds what contradicts the others: does not vote */
 	struct ledger_voters voters;	/* in force at last_index, empty when blank */
-	uint64_t admitted;		/* index of the record that let this store in, as far as its log knows; 0: none */
+	/* index of the record that let this store in, as far as its log knows; 0: none */
+	uint64_t admitted;
 	struct ledger_seen seen[LEDGER_VOTERS_MAX];
 	size_t n_seen;
 };

@@ -16,16 +16,20 @@ struct step {
 };
 
 /*
- * A node with an agent in the view. All of it comes from messages, in their order, so every member has the
- * same table, whether or not it has caught up (ticked_at aside, which is shown and never decided by).
+ * A node with an agent in the view. All of it comes from messages, in their order, so every
+ * member has the same table, whether or not it has caught up (ticked_at aside, which is shown
+ * and never decided by).
  */
 struct member {
 	uint32_t node;
-	bool relisted;			/* a round has been made for it in this view, see view_relist */
+	/* a round has been made for it in this view, see view_relist */
+	bool relisted;
 
 	/* Of the round. */
-	bool spoken;			/* its STATE of this round has been counted: nothing of it counts before */
-	bool foreign;			/* its STATE shows another cluster: nothing of it counts (of this view) */
+	/* its STATE of this round has been counted: nothing of it counts before */
+	bool spoken;
+	/* its STATE shows another cluster: nothing of it counts (of this view) */
+	bool foreign;
 	bool promised;			/* this round's term */
 	bool regressed;			/* its store has lost something: no vote (rule L7) */
 	struct msg_state state;		/* valid if spoken */
@@ -35,37 +39,42 @@ struct member {
 	uint64_t acked;			/* durable up to here; 0: not even the OPEN */
 	bool ticked, silent;
 	struct mono ticked_at;
-	uint32_t ticks_since[ORDER_MEMBERS_MAX];	/* of each other member, since its own last one */
+	/* of each other member, since its own last one */
+	uint32_t ticks_since[ORDER_MEMBERS_MAX];
 	bool wants_in;
 	char join_name[LEDGER_NAME_MAX];
 };
 
 /*
- * The open term, as the messages tell it: the same for all members at the same place in their order.
- * Invariant while open: commit and record_index are 0, or lie in open_index .. next - 1.
+ * The open term, as the messages tell it: the same for all members at the same place in their
+ * order. Invariant while open: commit and record_index are 0, or lie in open_index .. next - 1.
  */
 struct term {
-	bool open;			/* an OPEN has been accepted (it is committed when commit > 0) */
+	/* an OPEN has been accepted (it is committed when commit > 0) */
+	bool open;
 	struct ledger_open listed;	/* its payload */
 	uint32_t source;		/* whose log it goes on from */
 	uint64_t open_index;
 	uint64_t next;			/* index of the next accepted command (rule L5) */
 	uint64_t commit;		/* highest index held by a majority; 0: not yet the OPEN */
-	struct ledger_voters record;	/* in force: the source's, then what was accepted in this term */
-	uint64_t record_index;		/* of the last voters' record accepted in this term; 0: none */
+	/* in force: the source's, then what was accepted in this term */
+	struct ledger_voters record;
+	/* of the last voters' record accepted in this term; 0: none */
+	uint64_t record_index;
 	uint32_t leader;		/* 0: none */
 };
 
 /* How this node follows the open term. */
 enum follow {
-	FOLLOW_NOT,			/* not at all: no term, blank, barred or bound to a higher promise */
+	/* not at all: no term, blank, barred or bound to a higher promise */
+	FOLLOW_NOT,
 	FOLLOW_FETCHING,		/* lacks entries; what is accepted meanwhile is held back */
 	FOLLOW_CAUGHT_UP,		/* the log ends at term.next - 1 */
 };
 
 /*
- * Catching up. Invariant while fetching: the log matches the source's below @want; @held continues from
- * @hold_from to term.next - 1 without a gap.
+ * Catching up. Invariant while fetching: the log matches the source's below @want; @held
+ * continues from @hold_from to term.next - 1 without a gap.
  */
 struct catchup {
 	uint64_t want;			/* next index to be fetched */
@@ -88,12 +97,21 @@ struct proposal {
 /* The write under way. */
 struct writing {
 	bool active;
-	uint64_t upto;			/* the log's entries are durable up to here when it is done */
+	/* the log's entries are durable up to here when it is done */
+	uint64_t upto;
 	uint64_t promised, committed;
 };
 
 /* Alarms of one kind are given once in a while only. */
-enum ledger_alarm { ALARM_DISK, ALARM_FOREIGN, ALARM_REGRESSED, ALARM_DIVERGED, ALARM_LOST, ALARM_CLOCK, ALARM_MAX };
+enum ledger_alarm {
+	ALARM_DISK,
+	ALARM_FOREIGN,
+	ALARM_REGRESSED,
+	ALARM_DIVERGED,
+	ALARM_LOST,
+	ALARM_CLOCK,
+	ALARM_MAX
+};
 
 struct ledger {
 	struct ledger_conf conf;
@@ -104,8 +122,8 @@ struct ledger {
 	bool joining;
 
 	/*
-	 * The log, whole: log.v[i] has index i + 1. durable <= handed <= log.n; applied <= committed <= log.n;
-	 * entries up to committed are never cut.
+	 * The log, whole: log.v[i] has index i + 1. durable <= handed <= log.n; applied <=
+	 * committed <= log.n; entries up to committed are never cut.
 	 */
 	VEC(struct ledger_entry *) log;
 	VEC(uint64_t) records;		/* indexes of the voters' records in it */
@@ -135,19 +153,23 @@ struct ledger {
 	enum follow follow;
 	uint64_t last_acked;		/* in this term */
 	struct catchup catchup;
-	unsigned int admission_ticks;	/* own ticks to wait before a voters' record is proposed again */
+	/* own ticks to wait before a voters' record is proposed again */
+	unsigned int admission_ticks;
 
 	struct proposal *pending, **pending_end;
 	size_t n_pending;
 	bool unsent;			/* some pending proposal is to be sent in this term */
 	uint64_t nonce;
 
-	struct ledger_seen seen[LEDGER_VOTERS_MAX];	/* what this agent remembers of the voters' stores */
+	/* what this agent remembers of the voters' stores */
+	struct ledger_seen seen[LEDGER_VOTERS_MAX];
 	size_t n_seen;
-	struct ledger_seen said[LEDGER_VOTERS_MAX];	/* the same as of the round's start: what the STATE tells */
+	/* the same as of the round's start: what the STATE tells */
+	struct ledger_seen said[LEDGER_VOTERS_MAX];
 	size_t n_said;
 
-	unsigned int ahead_ticks;	/* own ticks in a row that showed this node's clock far ahead */
+	/* own ticks in a row that showed this node's clock far ahead */
+	unsigned int ahead_ticks;
 	struct wall wall;		/* as last told, at wall_at; 0: never */
 	struct mono wall_at;
 	struct mono alarm_at[ALARM_MAX];
@@ -163,7 +185,10 @@ int64_t ledger_wall_us(const struct ledger *l, struct mono now);		/* 0: not know
 void ledger_say(struct ledger *l, struct step *s, enum ledger_class class, struct ledger_msg *m);
 void ledger_alarm(struct ledger *l, struct step *s, enum ledger_alarm alarm, const char *fmt, ...)
 	__attribute__((format(printf, 4, 5)));
-/* An accepted command or OPEN, owned by the callee: gives it its index and lets this node follow. */
+/*
+ * An accepted command or OPEN, owned by the callee: gives it its index and lets this node
+ * follow.
+ */
 void ledger_accept(struct ledger *l, struct step *s, struct ledger_entry *e);
 
 /* ledger_view.c: rounds, promises, OPEN (rules L3, L4, L6). */
@@ -171,9 +196,12 @@ void view_change(struct ledger *l, struct step *s, const struct view *view);
 void view_round(struct ledger *l, struct step *s, uint64_t round);
 void view_progress(struct ledger *l, struct step *s);
 void view_tick(struct ledger *l, struct step *s);
-void view_on_state(struct ledger *l, struct step *s, struct member *from, const struct ledger_msg *m);
-void view_on_promise(struct ledger *l, struct step *s, struct member *from, const struct ledger_msg *m);
-void view_on_open(struct ledger *l, struct step *s, struct member *from, const struct ledger_msg *m);
+void view_on_state(struct ledger *l, struct step *s, struct member *from,
+		   const struct ledger_msg *m);
+void view_on_promise(struct ledger *l, struct step *s, struct member *from,
+		     const struct ledger_msg *m);
+void view_on_open(struct ledger *l, struct step *s, struct member *from,
+		  const struct ledger_msg *m);
 /* The promiser that the view may open from, or NULL while it may not. */
 struct member *view_source(const struct ledger *l);
 /* Nothing more is to be expected of @m before the term opens. */
@@ -184,12 +212,14 @@ struct ledger_entry *entry_new(const struct ledger_entry *like);	/* copies the d
 void entry_free(struct ledger_entry *e);
 const struct ledger_entry *log_get(const struct ledger *l, uint64_t index);
 uint64_t log_last(const struct ledger *l);
-uint64_t log_term(const struct ledger *l, uint64_t index);		/* 0 at index 0 and above the end */
+/* 0 at index 0 and above the end */
+uint64_t log_term(const struct ledger *l, uint64_t index);
 int log_load(struct ledger *l, struct ledger_image *image);
 void log_append(struct ledger *l, struct ledger_entry *e);
 void log_cut(struct ledger *l, uint64_t from);			/* above committed only */
 void log_forget_unwritten(struct ledger *l);
-bool log_at_rest(const struct ledger *l);				/* memory and disk are the same */
+/* memory and disk are the same */
+bool log_at_rest(const struct ledger *l);
 void log_write(struct ledger *l, struct step *s, bool even_if_only_committed);
 void log_on_ack(struct ledger *l, struct step *s, struct member *from, const struct ledger_msg *m);
 void log_count(struct ledger *l, struct step *s);			/* what is committed now */
@@ -202,11 +232,14 @@ void catchup_start(struct ledger *l, struct step *s);
 void catchup_stop(struct ledger *l);
 void catchup_hold(struct ledger *l, struct ledger_entry *e);
 void catchup_tick(struct ledger *l, struct step *s);
-void catchup_on_fetch(struct ledger *l, struct step *s, struct member *from, const struct ledger_msg *m);
-void catchup_on_entries(struct ledger *l, struct step *s, struct member *from, const struct ledger_msg *m);
+void catchup_on_fetch(struct ledger *l, struct step *s, struct member *from,
+		      const struct ledger_msg *m);
+void catchup_on_entries(struct ledger *l, struct step *s, struct member *from,
+			const struct ledger_msg *m);
 
 /* ledger_leader.c: ticks, silence, the leader, the members' median clock (rules L10, L11). */
-void leader_on_tick(struct ledger *l, struct step *s, struct member *from, const struct ledger_msg *m);
+void leader_on_tick(struct ledger *l, struct step *s, struct member *from,
+		    const struct ledger_msg *m);
 void leader_review(struct ledger *l);
 bool leader_stamp_fits(const struct ledger *l, int64_t stamp_us);
 int64_t leader_clamp(const struct ledger *l, int64_t stamp_us);
@@ -217,8 +250,10 @@ const struct ledger_voter *voters_find(const struct ledger_voters *v, uint32_t n
 bool voters_match(const struct ledger_voters *v, const struct member *m);
 uint32_t voters_votes(const struct ledger_voters *v);
 uint32_t voters_needed(const struct ledger_voters *v);
-uint32_t voters_count(const struct ledger *l, const struct ledger_voters *v, bool (*holds)(const struct member *));
-uint32_t voters_present(const struct ledger *l, const struct ledger_voters *v);	/* by node, heard or not */
+uint32_t voters_count(const struct ledger *l, const struct ledger_voters *v,
+		      bool (*holds)(const struct member *));
+/* by node, heard or not */
+uint32_t voters_present(const struct ledger *l, const struct ledger_voters *v);
 bool voters_change_fits(const struct ledger_voters *before, const struct ledger_voters *after);
 uint64_t voters_admitted(const struct ledger *l, uint32_t node, const struct id *store);
 void voters_accepted(struct ledger *l, const struct ledger_entry *e);
@@ -226,7 +261,8 @@ void voters_judge(struct ledger *l, struct step *s);
 void voters_remember(struct ledger *l, const struct member *m, uint64_t promised, uint64_t acked);
 void voters_applied(struct ledger *l, const struct ledger_entry *e);
 void voters_tick(struct ledger *l, struct step *s);
-void voters_on_join(struct ledger *l, struct step *s, struct member *from, const struct ledger_msg *m);
+void voters_on_join(struct ledger *l, struct step *s, struct member *from,
+		    const struct ledger_msg *m);
 
 /* ledger_propose.c: what this node has proposed and not yet seen committed. */
 void propose_flush(struct ledger *l, struct step *s);
@@ -234,11 +270,12 @@ void propose_refused(struct ledger *l, const struct command_id *id);
 void propose_committed(struct ledger *l, const struct command_id *id);
 void propose_new_term(struct ledger *l);
 void propose_tick(struct ledger *l);
-int propose_new(struct ledger *l, const void *data, size_t len, struct wall now, struct command_id *ret_id,
-		struct err *ret_err);
+int propose_new(struct ledger *l, const void *data, size_t len, struct wall now,
+		struct command_id *ret_id, struct err *ret_err);
 void propose_send(struct ledger *l, struct step *s);
 void propose_free(struct ledger *l);
-void propose_on_command(struct ledger *l, struct step *s, struct member *from, const struct ledger_msg *m);
+void propose_on_command(struct ledger *l, struct step *s, struct member *from,
+			const struct ledger_msg *m);
 
 /* ledger_status.c */
 enum ledger_role status_role(const struct ledger *l);

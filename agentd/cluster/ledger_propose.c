@@ -1,12 +1,18 @@
 /* SPDX-License-Identifier: Apache-2.0
- * Proposals: sent in every term until they are committed, and what all members accept of them (rules L1, L5, L11). */
+ * Proposals: sent in every term until they are committed, and what all members accept of them
+ * (rules L1, L5, L11). */
 #include "ledger_priv.h"
 
 static void say_command(struct ledger *l, struct step *s, struct proposal *p)
 {
-	struct ledger_msg m = {.type = MSG_COMMAND, .command = {
-		.kind = ENTRY_COMMAND, .id = p->id, .stamp_us = leader_clamp(l, p->stamp_us), .data = p->data, .len = p->len,
-	}};
+	struct ledger_msg m = { .type = MSG_COMMAND,
+				.command = {
+					.kind = ENTRY_COMMAND,
+					.id = p->id,
+					.stamp_us = leader_clamp(l, p->stamp_us),
+					.data = p->data,
+					.len = p->len,
+				} };
 
 	ledger_say(l, s, LEDGER_CLASS_COMMAND, &m);
 	p->sent_term = l->number;
@@ -37,7 +43,8 @@ void propose_tick(struct ledger *l)
 
 static bool same_command(const struct command_id *a, const struct command_id *b)
 {
-	return a->node == b->node && a->nonce == b->nonce && id_equal(&a->incarnation, &b->incarnation);
+	return a->node == b->node && a->nonce == b->nonce &&
+	       id_equal(&a->incarnation, &b->incarnation);
 }
 
 /* Refused by all alike: it is sent again with the next tick. */
@@ -82,18 +89,22 @@ void ledger_forget(struct ledger *l, const struct command_id *id)
 static int refuse(const struct ledger *l, size_t len, struct err *ret_err)
 {
 	if (len > ENTRY_DATA_MAX)
-		return err_set(ret_err, -EMSGSIZE, "command of %zu bytes: %d are the most", len, ENTRY_DATA_MAX);
+		return err_set(ret_err, -EMSGSIZE, "command of %zu bytes: %d are the most", len,
+			       ENTRY_DATA_MAX);
 	if (id_is_none(&l->cluster))
-		return err_set(ret_err, -ENODEV, "this node has no ledger yet: run domus cluster init or join");
+		return err_set(ret_err, -ENODEV,
+			       "this node has no ledger yet: run domus cluster init or join");
 	if (l->failed)
-		return err_set(ret_err, -EIO, "the ledger's disk has failed on this node: ask another one");
+		return err_set(ret_err, -EIO,
+			       "the ledger's disk has failed on this node: ask another one");
 	if (l->n_pending >= LEDGER_PENDING_MAX)
-		return err_set(ret_err, -ENOBUFS, "%zu commands wait to be agreed on: try again later", l->n_pending);
+		return err_set(ret_err, -ENOBUFS,
+			       "%zu commands wait to be agreed on: try again later", l->n_pending);
 	return 0;
 }
 
-int propose_new(struct ledger *l, const void *data, size_t len, struct wall now, struct command_id *ret_id,
-		struct err *ret_err)
+int propose_new(struct ledger *l, const void *data, size_t len, struct wall now,
+		struct command_id *ret_id, struct err *ret_err)
 {
 	int rc = refuse(l, len, ret_err);
 	struct proposal *p;
@@ -101,7 +112,9 @@ int propose_new(struct ledger *l, const void *data, size_t len, struct wall now,
 	if (rc < 0)
 		return rc;
 	p = mem_new(struct proposal);
-	p->id = (struct command_id){.node = l->conf.node, .incarnation = l->conf.incarnation, .nonce = ++l->nonce};
+	p->id = (struct command_id){ .node = l->conf.node,
+				     .incarnation = l->conf.incarnation,
+				     .nonce = ++l->nonce };
 	p->stamp_us = now.us > 0 ? now.us : 0;
 	p->data = mem_dup(data, len);
 	p->len = len;
@@ -112,7 +125,10 @@ int propose_new(struct ledger *l, const void *data, size_t len, struct wall now,
 	return 0;
 }
 
-/* One that comes while others wait goes after them; else it goes out alone, without a walk over those on the wire. */
+/*
+ * One that comes while others wait goes after them; else it goes out alone, without a walk over
+ * those on the wire.
+ */
 void propose_send(struct ledger *l, struct step *s)
 {
 	struct proposal *p = container_of(l->pending_end, struct proposal, next);
@@ -129,17 +145,23 @@ void propose_free(struct ledger *l)
 		forget(l, &l->pending);
 }
 
-/* Voters change by the leader's word only, one record at a time, and not before the term has committed something (rule L8). */
-static bool voters_fit(const struct ledger *l, const struct member *from, const struct msg_command *c)
+/*
+ * Voters change by the leader's word only, one record at a time, and not before the term has
+ * committed something (rule L8).
+ */
+static bool voters_fit(const struct ledger *l, const struct member *from,
+		       const struct msg_command *c)
 {
 	struct ledger_voters after;
 
-	return ledger_voters_in(c->data, c->len, &after) == 0 && from->node == l->term.leader && l->term.commit > 0 &&
-	       l->term.record_index <= l->term.commit && voters_change_fits(&l->term.record, &after);
+	return ledger_voters_in(c->data, c->len, &after) == 0 && from->node == l->term.leader &&
+	       l->term.commit > 0 && l->term.record_index <= l->term.commit &&
+	       voters_change_fits(&l->term.record, &after);
 }
 
 /* Judged from the messages before it only, so by all members alike, caught up or not (rule L5). */
-static bool acceptable(const struct ledger *l, const struct member *from, const struct msg_command *c)
+static bool acceptable(const struct ledger *l, const struct member *from,
+		       const struct msg_command *c)
 {
 	if (c->id.node != from->node || !id_equal(&c->id.incarnation, &from->state.incarnation))
 		return false;
@@ -148,11 +170,16 @@ static bool acceptable(const struct ledger *l, const struct member *from, const 
 	return c->kind == ENTRY_COMMAND || voters_fit(l, from, c);
 }
 
-void propose_on_command(struct ledger *l, struct step *s, struct member *from, const struct ledger_msg *m)
+void propose_on_command(struct ledger *l, struct step *s, struct member *from,
+			const struct ledger_msg *m)
 {
 	const struct msg_command *c = &m->command;
-	struct ledger_entry e = {.term = m->term, .kind = c->kind, .id = c->id, .stamp_us = c->stamp_us,
-				 .data = (void *)c->data, .len = c->len};
+	struct ledger_entry e = { .term = m->term,
+				  .kind = c->kind,
+				  .id = c->id,
+				  .stamp_us = c->stamp_us,
+				  .data = (void *)c->data,
+				  .len = c->len };
 
 	if (acceptable(l, from, c))
 		ledger_accept(l, s, entry_new(&e));

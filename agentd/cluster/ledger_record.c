@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
- * The payloads that the ledger itself understands: the voters' record, who was there at an OPEN, and entries. */
+ * The payloads that the ledger itself understands: the voters' record, who was there at an OPEN,
+ * and entries. */
 #include "ledger_msg.h"
 
 #include "base/mem.h"
@@ -24,7 +25,7 @@ static bool voter_sound(const struct ledger_voter *v, uint32_t after)
 int ledger_voters_in(const void *data, size_t len, struct ledger_voters *ret)
 {
 	struct wire w = wire_reader(data, len);
-	struct ledger_voters v = {.n = wire_u16(&w)};
+	struct ledger_voters v = { .n = wire_u16(&w) };
 	uint32_t before = 0;
 
 	if (v.n > LEDGER_VOTERS_MAX)
@@ -88,7 +89,7 @@ static int open_nodes_in(struct wire *w, struct ledger_open *o)
 int ledger_open_in(const void *data, size_t len, struct ledger_open *ret)
 {
 	struct wire w = wire_reader(data, len);
-	struct ledger_open o = {0};
+	struct ledger_open o = { 0 };
 
 	if (open_members_in(&w, &o) < 0 || open_nodes_in(&w, &o) < 0 || !wire_done(&w))
 		return -EBADMSG;
@@ -124,7 +125,7 @@ static bool payload_sound(enum entry_kind kind, const void *data, size_t len)
 
 int ledger_entry_in(struct wire *w, uint64_t index, struct ledger_entry *ret)
 {
-	struct ledger_entry e = {.index = index};
+	struct ledger_entry e = { .index = index };
 	const void *data;
 
 	e.term = wire_u64(w);

@@ -6,11 +6,8 @@
 #include <stdio.h>
 
 static const char *const role_names[LEDGER_ROLE_MAX] = {
-	[LEDGER_BLANK]	 = "blank",
-	[LEDGER_LEARNER] = "learner",
-	[LEDGER_VOTER]	 = "voter",
-	[LEDGER_FOREIGN] = "foreign",
-	[LEDGER_FAILED]	 = "failed",
+	[LEDGER_BLANK] = "blank",     [LEDGER_LEARNER] = "learner", [LEDGER_VOTER] = "voter",
+	[LEDGER_FOREIGN] = "foreign", [LEDGER_FAILED] = "failed",
 };
 
 const char *ledger_role_text(enum ledger_role role)
@@ -110,7 +107,8 @@ void status_explain(struct ledger *l)
 	else if (explain_self(l))
 		return;
 	else if (l->voters.n > 0 && present < voters_needed(&l->voters))
-		say(l, "%u of %u votes needed, %u here", voters_needed(&l->voters), voters_votes(&l->voters), present);
+		say(l, "%u of %u votes needed, %u here", voters_needed(&l->voters),
+		    voters_votes(&l->voters), present);
 	else if (l->term.open)
 		say(l, "waiting for acknowledgements");
 	else if (!l->quorate)
@@ -132,9 +130,15 @@ static bool is_open(const struct ledger *l)
 static struct ledger_status summary(const struct ledger *l)
 {
 	struct ledger_status st = {
-		.role = status_role(l), .joining = l->joining, .cluster = l->cluster, .store = l->store,
-		.has_view = l->has_view, .quorate = l->quorate, .open = is_open(l),
-		.term = l->number > 0 ? l->number : l->promised, .leader = is_open(l) ? l->term.leader : 0,
+		.role = status_role(l),
+		.joining = l->joining,
+		.cluster = l->cluster,
+		.store = l->store,
+		.has_view = l->has_view,
+		.quorate = l->quorate,
+		.open = is_open(l),
+		.term = l->number > 0 ? l->number : l->promised,
+		.leader = is_open(l) ? l->term.leader : 0,
 	};
 
 	st.caught_up = st.open && l->follow == FOLLOW_CAUGHT_UP && l->applied >= l->term.commit;
@@ -147,9 +151,11 @@ static struct ledger_status summary(const struct ledger *l)
 
 static bool same(const struct ledger_status *a, const struct ledger_status *b)
 {
-	return a->role == b->role && a->joining == b->joining && id_equal(&a->cluster, &b->cluster) &&
-	       a->has_view == b->has_view && a->quorate == b->quorate && a->open == b->open && a->term == b->term &&
-	       a->leader == b->leader && a->caught_up == b->caught_up && a->n_silent == b->n_silent &&
+	return a->role == b->role && a->joining == b->joining &&
+	       id_equal(&a->cluster, &b->cluster) && a->has_view == b->has_view &&
+	       a->quorate == b->quorate && a->open == b->open && a->term == b->term &&
+	       a->leader == b->leader && a->caught_up == b->caught_up &&
+	       a->n_silent == b->n_silent &&
 	       memcmp(a->silent, b->silent, a->n_silent * sizeof(*a->silent)) == 0;
 }
 

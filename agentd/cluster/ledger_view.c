@@ -36,21 +36,24 @@ static void list_members(struct ledger *l)
 		uint32_t node = l->view.members[i].node;
 
 		if (l->n_members == 0 || l->members[l->n_members - 1].node != node)
-			l->members[l->n_members++] = (struct member){.node = node};
+			l->members[l->n_members++] = (struct member){ .node = node };
 	}
 }
 
 /*
- * Everything of the round before ends here: no append, acknowledgement or promise for it any more. What the store has
- * not been given is dropped, unless it is committed; STATE follows when the disk has come to rest (view_progress), and it
- * tells what is remembered now: what others say in this round would be held against STATEs that are older.
+ * Everything of the round before ends here: no append, acknowledgement or promise for it any
+ * more. What the store has not been given is dropped, unless it is committed; STATE follows when
+ * the disk has come to rest (view_progress), and it tells what is remembered now: what others
+ * say in this round would be held against STATEs that are older.
  */
 void view_round(struct ledger *l, struct step *s, uint64_t round)
 {
 	for (size_t i = 0; i < l->n_members; i++) {
 		struct member *m = &l->members[i];
 
-		*m = (struct member){.node = m->node, .relisted = m->relisted, .foreign = m->foreign};
+		*m = (struct member){ .node = m->node,
+				      .relisted = m->relisted,
+				      .foreign = m->foreign };
 	}
 	memcpy(l->said, l->seen, sizeof(l->said));
 	l->n_said = l->n_seen;
@@ -58,7 +61,7 @@ void view_round(struct ledger *l, struct step *s, uint64_t round)
 	l->round_since = s->now;
 	l->number = 0;
 	l->state_sent = l->open_sent = l->promising = l->promise_sent = l->openable = false;
-	l->term = (struct term){0};
+	l->term = (struct term){ 0 };
 	catchup_stop(l);
 	log_forget_unwritten(l);
 }
@@ -66,7 +69,7 @@ void view_round(struct ledger *l, struct step *s, uint64_t round)
 void view_change(struct ledger *l, struct step *s, const struct view *view)
 {
 	l->has_view = view != NULL;
-	l->view = view ? *view : (struct view){0};
+	l->view = view ? *view : (struct view){ 0 };
 	l->digest = view ? view_digest(view) : 0;
 	list_members(l);
 	view_round(l, s, 0);
@@ -84,7 +87,8 @@ static bool trusted_promiser(const struct member *m)
 
 static bool more_advanced(const struct msg_state *a, const struct msg_state *b)
 {
-	return a->last_term != b->last_term ? a->last_term > b->last_term : a->last_index > b->last_index;
+	return a->last_term != b->last_term ? a->last_term > b->last_term
+					    : a->last_index > b->last_index;
 }
 
 /* By (last term, last index), the lowest node of equals; NULL when there is none. */
@@ -102,8 +106,8 @@ static struct member *most_advanced(const struct ledger *l, bool (*among)(const 
 }
 
 /*
- * Judged by the record that is the last in its own log, committed or not, as Raft does with changes of one
- * voter: any majority of it meets any majority of the record before.
+ * Judged by the record that is the last in its own log, committed or not, as Raft does with
+ * changes of one voter: any majority of it meets any majority of the record before.
  */
 struct member *view_source(const struct ledger *l)
 {
@@ -111,7 +115,8 @@ struct member *view_source(const struct ledger *l)
 
 	if (!source)
 		return NULL;
-	if (voters_count(l, &source->state.voters, trusted_promiser) < voters_needed(&source->state.voters))
+	if (voters_count(l, &source->state.voters, trusted_promiser) <
+	    voters_needed(&source->state.voters))
 		return NULL;
 	return source;
 }
@@ -139,7 +144,8 @@ static bool may_promise(const struct ledger *l, const struct member *m)
 {
 	const struct member *best = most_advanced(l, trusted);
 
-	return best && trusted(m) && voters_match(&best->state.voters, m) && m->state.promised < l->number;
+	return best && trusted(m) && voters_match(&best->state.voters, m) &&
+	       m->state.promised < l->number;
 }
 
 bool view_settled(const struct ledger *l, const struct member *m)
@@ -160,12 +166,21 @@ static bool all_settled(const struct ledger *l)
 static void say_state(struct ledger *l, struct step *s)
 {
 	uint64_t last = log_last(l);
-	struct ledger_msg m = {.type = MSG_STATE, .state = {
-		.incarnation = l->conf.incarnation, .store = l->store, .cluster = l->cluster,
-		.promised = l->promised, .last_term = log_term(l, last), .last_index = last,
-		.committed = l->committed_durable, .stamp_us = ledger_wall_us(l, s->now),
-		.admitted = voters_admitted(l, l->conf.node, &l->store), .barred = l->barred, .voters = l->voters, .n_seen = l->n_said,
-	}};
+	struct ledger_msg m = { .type = MSG_STATE,
+				.state = {
+					.incarnation = l->conf.incarnation,
+					.store = l->store,
+					.cluster = l->cluster,
+					.promised = l->promised,
+					.last_term = log_term(l, last),
+					.last_index = last,
+					.committed = l->committed_durable,
+					.stamp_us = ledger_wall_us(l, s->now),
+					.admitted = voters_admitted(l, l->conf.node, &l->store),
+					.barred = l->barred,
+					.voters = l->voters,
+					.n_seen = l->n_said,
+				} };
 
 	memcpy(m.state.seen, l->said, l->n_said * sizeof(*l->said));
 	ledger_say(l, s, LEDGER_CLASS_ACK, &m);
@@ -176,9 +191,10 @@ static void say_state(struct ledger *l, struct step *s)
 static void promise(struct ledger *l, struct step *s)
 {
 	const struct member *me = ledger_member(l, l->conf.node);
-	struct ledger_msg m = {.type = MSG_PROMISE};
+	struct ledger_msg m = { .type = MSG_PROMISE };
 
-	if (!l->promising && !l->term.open && l->number > l->want_promised && l->quorate && me && may_promise(l, me)) {
+	if (!l->promising && !l->term.open && l->number > l->want_promised && l->quorate && me &&
+	    may_promise(l, me)) {
 		l->want_promised = l->number;
 		l->promising = true;
 	}
@@ -204,15 +220,18 @@ static void list_present(const struct ledger *l, struct ledger_open *o)
 
 static void say_open(struct ledger *l, struct step *s, const struct member *source)
 {
-	_cleanup_(buf_free) struct buf payload = {0};
-	struct ledger_msg m = {.type = MSG_OPEN};
-	struct ledger_open o = {0};
+	_cleanup_(buf_free) struct buf payload = { 0 };
+	struct ledger_msg m = { .type = MSG_OPEN };
+	struct ledger_open o = { 0 };
 
 	list_present(l, &o);
 	ledger_open_out(&o, &payload);
 	m.open = (struct msg_open){
-		.base_term = source->state.last_term, .base_index = source->state.last_index,
-		.stamp_us = ledger_wall_us(l, s->now), .data = payload.data, .len = payload.len,
+		.base_term = source->state.last_term,
+		.base_index = source->state.last_index,
+		.stamp_us = ledger_wall_us(l, s->now),
+		.data = payload.data,
+		.len = payload.len,
 	};
 	ledger_say(l, s, LEDGER_CLASS_ACK, &m);
 	l->open_sent = true;
@@ -254,7 +273,10 @@ static bool listed(const struct ledger_open *o, const struct member *m)
 	return false;
 }
 
-/* A member whose STATE came too late for the OPEN: the source opens anew, so that it is listed. Once for each member of a view. */
+/*
+ * A member whose STATE came too late for the OPEN: the source opens anew, so that it is listed.
+ * Once for each member of a view.
+ */
 static void relist(struct ledger *l, struct step *s)
 {
 	bool late = false;
@@ -290,12 +312,15 @@ static bool is_foreign(const struct ledger *l, const struct msg_state *state)
 	return here && !id_is_none(&state->cluster) && !id_equal(here, &state->cluster);
 }
 
-void view_on_state(struct ledger *l, struct step *s, struct member *from, const struct ledger_msg *m)
+void view_on_state(struct ledger *l, struct step *s, struct member *from,
+		   const struct ledger_msg *m)
 {
 	if (is_foreign(l, &m->state)) {
 		from->foreign = true;
-		ledger_alarm(l, s, ALARM_FOREIGN, "the agent of node %u belongs to another cluster: it is "
-			     "ignored; take one of the two out of this ring", from->node);
+		ledger_alarm(l, s, ALARM_FOREIGN,
+			     "the agent of node %u belongs to another cluster: it is "
+			     "ignored; take one of the two out of this ring",
+			     from->node);
 		return;
 	}
 	if (m->round > l->round)
@@ -315,7 +340,8 @@ void view_on_state(struct ledger *l, struct step *s, struct member *from, const 
 	relist(l, s);
 }
 
-void view_on_promise(struct ledger *l, struct step *s, struct member *from, const struct ledger_msg *m)
+void view_on_promise(struct ledger *l, struct step *s, struct member *from,
+		     const struct ledger_msg *m)
 {
 	(void)s;
 	if (l->number == 0 || m->term != l->number || from->state.promised >= m->term)
@@ -324,28 +350,39 @@ void view_on_promise(struct ledger *l, struct step *s, struct member *from, cons
 	voters_remember(l, from, m->term, 0);
 }
 
-/* Rule L3's safety, looked at: what somebody knows to be committed must be in the log that the term goes on from. */
+/*
+ * Rule L3's safety, looked at: what somebody knows to be committed must be in the log that the
+ * term goes on from.
+ */
 static void check_nothing_lost(struct ledger *l, struct step *s, uint64_t base)
 {
 	for (size_t i = 0; i < l->n_members; i++) {
 		const struct member *m = &l->members[i];
 
 		if (m->spoken && m->state.committed > base)
-			ledger_alarm(l, s, ALARM_LOST, "node %u knows %" PRIu64 " entries to be committed, but the term "
-				     "opens with %" PRIu64 ": committed entries have been lost", m->node,
-				     m->state.committed, base);
+			ledger_alarm(l, s, ALARM_LOST,
+				     "node %u knows %" PRIu64
+				     " entries to be committed, but the term "
+				     "opens with %" PRIu64 ": committed entries have been lost",
+				     m->node, m->state.committed, base);
 	}
 }
 
-static void open_term(struct ledger *l, struct step *s, const struct member *source, const struct msg_open *o)
+static void open_term(struct ledger *l, struct step *s, const struct member *source,
+		      const struct msg_open *o)
 {
-	struct ledger_entry e = {.term = l->number, .kind = ENTRY_OPEN, .stamp_us = leader_clamp(l, o->stamp_us),
-				 .data = (void *)o->data, .len = o->len};
+	struct ledger_entry e = {
+		.term = l->number, .kind = ENTRY_OPEN, .data = (void *)o->data, .len = o->len
+	};
 
-	l->term = (struct term){.open = true, .source = source->node, .open_index = o->base_index + 1,
-				.next = o->base_index + 1, .record = source->state.voters};
+	l->term = (struct term){ .open = true,
+				 .source = source->node,
+				 .open_index = o->base_index + 1,
+				 .next = o->base_index + 1,
+				 .record = source->state.voters };
 	ledger_open_in(o->data, o->len, &l->term.listed);
 	l->last_acked = 0;
+	e.stamp_us = leader_clamp(l, o->stamp_us);
 	check_nothing_lost(l, s, o->base_index);
 	propose_new_term(l);
 	catchup_start(l, s);
@@ -353,29 +390,34 @@ static void open_term(struct ledger *l, struct step *s, const struct member *sou
 	relist(l, s);
 }
 
-/* Of a round only the first OPEN counts, and only from the source, whom each member knows by itself. */
+/*
+ * Of a round only the first OPEN counts, and only from the source, whom each member knows by
+ * itself.
+ */
 void view_on_open(struct ledger *l, struct step *s, struct member *from, const struct ledger_msg *m)
 {
 	if (l->term.open || l->number == 0 || m->term != l->number || view_source(l) != from)
 		return;
-	if (m->open.base_term != from->state.last_term || m->open.base_index != from->state.last_index)
+	if (m->open.base_term != from->state.last_term ||
+	    m->open.base_index != from->state.last_index)
 		return;
 	open_term(l, s, from, &m->open);
 }
 
 /*
- * A round in which this voter cannot take part (its STATE got lost, the term is not higher than what it has
- * promised) or which does not open though a majority is here: another one. All members that give up
- * together name the same next round.
+ * A round in which this voter cannot take part (its STATE got lost, the term is not higher than
+ * what it has promised) or which does not open though a majority is here: another one. All
+ * members that give up together name the same next round.
  */
 static void retry(struct ledger *l, struct step *s)
 {
 	bool stuck = l->term.open ? l->follow == FOLLOW_NOT : true;
 
-	if (!stuck || !l->state_sent || !l->quorate || l->barred || l->failed || 
+	if (!stuck || !l->state_sent || !l->quorate || l->barred || l->failed ||
 	    voters_present(l, &l->voters) < voters_needed(&l->voters))
 		return;
-	if (mono_diff_us(s->now, l->round_since) < l->conf.retry_us || status_role(l) != LEDGER_VOTER)
+	if (mono_diff_us(s->now, l->round_since) < l->conf.retry_us ||
+	    status_role(l) != LEDGER_VOTER)
 		return;
 	view_round(l, s, l->round + 1);
 }

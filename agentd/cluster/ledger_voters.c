@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
- * Who counts: majorities by the voters' record, stores that have lost something, admissions (rules L7, L8). */
+ * Who counts: majorities by the voters' record, stores that have lost something, admissions
+ * (rules L7, L8). */
 #include "ledger_priv.h"
 
 /* A record that has been proposed is given this many own ticks before it is proposed again. */
@@ -36,7 +37,8 @@ uint32_t voters_needed(const struct ledger_voters *v)
 	return voters_votes(v) / 2 + 1;
 }
 
-uint32_t voters_count(const struct ledger *l, const struct ledger_voters *v, bool (*holds)(const struct member *))
+uint32_t voters_count(const struct ledger *l, const struct ledger_voters *v,
+		      bool (*holds)(const struct member *))
 {
 	uint32_t votes = 0;
 
@@ -68,7 +70,8 @@ static uint32_t votes_of(const struct ledger_voters *v, uint32_t node)
 }
 
 /* Voters of @a that are not the same in @b, store and votes included. */
-static size_t differing(const struct ledger_voters *a, const struct ledger_voters *b, bool *ret_other_store)
+static size_t differing(const struct ledger_voters *a, const struct ledger_voters *b,
+			bool *ret_other_store)
 {
 	size_t n = 0;
 
@@ -92,7 +95,10 @@ static size_t only_in(const struct ledger_voters *a, const struct ledger_voters 
 	return n;
 }
 
-/* The votes that two majorities, one of each record, can draw on. If that is less than both need, they meet. */
+/*
+ * The votes that two majorities, one of each record, can draw on. If that is less than both
+ * need, they meet.
+ */
 static uint32_t votes_in_either(const struct ledger_voters *a, const struct ledger_voters *b)
 {
 	uint32_t votes = 0;
@@ -107,7 +113,10 @@ static uint32_t votes_in_either(const struct ledger_voters *a, const struct ledg
 	return votes;
 }
 
-/* One voter comes, goes or has other votes; none has another store; and every majority of one record meets every one of the other. */
+/*
+ * One voter comes, goes or has other votes; none has another store; and every majority of one
+ * record meets every one of the other.
+ */
 bool voters_change_fits(const struct ledger_voters *before, const struct ledger_voters *after)
 {
 	bool other_store = false;
@@ -127,14 +136,15 @@ static struct ledger_seen *seen_of(struct ledger *l, uint32_t node, const struct
 }
 
 /*
- * Whether the store has less than what somebody remembers of it. A store may have cut what it once acknowledged, but
- * only after it has promised a later term.
+ * Whether the store has less than what somebody remembers of it. A store may have cut what it
+ * once acknowledged, but only after it has promised a later term.
  */
 static bool contradicts(const struct ledger_seen *seen, const struct member *m)
 {
 	const struct msg_state *state = &m->state;
 
-	if (seen->node != m->node || !id_equal(&seen->store, &state->store) || seen->admitted < state->admitted)
+	if (seen->node != m->node || !id_equal(&seen->store, &state->store) ||
+	    seen->admitted < state->admitted)
 		return false;
 	if (seen->regressed || state->promised < seen->promised)
 		return true;
@@ -165,12 +175,15 @@ void voters_judge(struct ledger *l, struct step *s)
 			continue;
 		m->regressed = true;
 		voters_remember(l, m, 0, 0);
-		ledger_alarm(l, s, ALARM_REGRESSED, "the store of node %u has lost entries or promises: it has no vote "
-			     "until it is let in again (domus cluster join on that node)", m->node);
+		ledger_alarm(l, s, ALARM_REGRESSED,
+			     "the store of node %u has lost entries or promises: it has no vote "
+			     "until it is let in again (domus cluster join on that node)",
+			     m->node);
 	}
 }
 
-static bool record_has(const struct ledger *l, uint64_t index, uint32_t node, const struct id *store)
+static bool record_has(const struct ledger *l, uint64_t index, uint32_t node,
+		       const struct id *store)
 {
 	const struct ledger_entry *e = log_get(l, index);
 	const struct ledger_voter *voter;
@@ -201,8 +214,10 @@ void voters_remember(struct ledger *l, const struct member *m, uint64_t promised
 		if (!voters_match(&l->voters, m) || l->n_seen == LEDGER_VOTERS_MAX)
 			return;
 		seen = &l->seen[l->n_seen++];
-		*seen = (struct ledger_seen){.node = m->node, .store = m->state.store,
-					     .admitted = voters_admitted(l, m->node, &m->state.store)};
+		*seen = (struct ledger_seen){ .node = m->node,
+					      .store = m->state.store,
+					      .admitted = voters_admitted(l, m->node,
+									  &m->state.store) };
 	}
 	if (promised > seen->promised)
 		seen->promised = promised;
@@ -213,7 +228,10 @@ void voters_remember(struct ledger *l, const struct member *m, uint64_t promised
 	seen->regressed = seen->regressed || m->regressed;
 }
 
-/* A record accepted in this term, at the same place in the order for all: in force from here on. Who is out may come anew. */
+/*
+ * A record accepted in this term, at the same place in the order for all: in force from here on.
+ * Who is out may come anew.
+ */
 void voters_accepted(struct ledger *l, const struct ledger_entry *e)
 {
 	if (ledger_voters_in(e->data, e->len, &l->term.record) < 0)
@@ -249,7 +267,8 @@ void voters_applied(struct ledger *l, const struct ledger_entry *e)
 		l->joining = false;
 }
 
-void voters_on_join(struct ledger *l, struct step *s, struct member *from, const struct ledger_msg *m)
+void voters_on_join(struct ledger *l, struct step *s, struct member *from,
+		    const struct ledger_msg *m)
 {
 	(void)l, (void)s;
 	if (!id_equal(&m->join.store, &from->state.store) ||
@@ -276,11 +295,14 @@ static void with(struct ledger_voters *v, const struct member *m)
 
 	for (; at > 0 && v->v[at - 1].node > m->node; at--)
 		v->v[at] = v->v[at - 1];
-	v->v[at] = (struct ledger_voter){.node = m->node, .votes = 1, .store = m->state.store};
+	v->v[at] = (struct ledger_voter){ .node = m->node, .votes = 1, .store = m->state.store };
 	STRCPY(v->v[at].name, m->join_name);
 }
 
-/* The record that brings @m nearer to a vote; false when there is none. A store that is to be replaced or mistrusted goes first. */
+/*
+ * The record that brings @m nearer to a vote; false when there is none. A store that is to be
+ * replaced or mistrusted goes first.
+ */
 static bool next_record(const struct ledger *l, const struct member *m, struct ledger_voters *ret)
 {
 	const struct ledger_voter *voter = voters_find(&l->term.record, m->node);
@@ -297,14 +319,18 @@ static bool next_record(const struct ledger *l, const struct member *m, struct l
 
 static void say_voters(struct ledger *l, struct step *s, const struct ledger_voters *v)
 {
-	_cleanup_(buf_free) struct buf payload = {0};
-	struct ledger_msg m = {.type = MSG_COMMAND};
+	_cleanup_(buf_free) struct buf payload = { 0 };
+	struct ledger_msg m = { .type = MSG_COMMAND };
 
 	ledger_voters_out(v, &payload);
 	m.command = (struct msg_command){
 		.kind = ENTRY_VOTERS,
-		.id = {.node = l->conf.node, .incarnation = l->conf.incarnation, .nonce = ++l->nonce},
-		.stamp_us = leader_clamp(l, ledger_wall_us(l, s->now)), .data = payload.data, .len = payload.len,
+		.id = { .node = l->conf.node,
+			.incarnation = l->conf.incarnation,
+			.nonce = ++l->nonce },
+		.stamp_us = leader_clamp(l, ledger_wall_us(l, s->now)),
+		.data = payload.data,
+		.len = payload.len,
 	};
 	ledger_say(l, s, LEDGER_CLASS_COMMAND, &m);
 	l->admission_ticks = ADMISSION_TICKS;

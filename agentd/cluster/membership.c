@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
- * Views from raw upcalls: which group, on which ring, and whether that ring is quorate (rule L6). */
+ * Views from raw upcalls: which group, on which ring, and whether that ring is quorate (rule
+ * L6). */
 #include "membership.h"
 
 #include "base/mem.h"
@@ -21,14 +22,14 @@ struct membership {
 	bool has_group, has_ring;
 	bool ring_awaited;
 	bool stands;
-	bool quorate;			/* of @view, as last told to the caller */
+	bool quorate; /* of @view, as last told to the caller */
 	struct view view;
 	struct order_member group[ORDER_MEMBERS_MAX];
 	size_t n_group;
 	struct order_ring ring;
 	uint32_t nodes[ORDER_MEMBERS_MAX];
 	size_t n_nodes;
-	struct answer answers[2];	/* the newest first */
+	struct answer answers[2]; /* the newest first */
 };
 
 struct membership *membership_new(void)
@@ -110,7 +111,7 @@ static enum membership_change gone(struct membership *m)
 /* Looks whether what has been heard so far makes a view, and whether it is another one. */
 static enum membership_change review(struct membership *m)
 {
-	struct view v = {.ring = m->ring, .n_members = m->n_group, .n_nodes = m->n_nodes};
+	struct view v = { .ring = m->ring, .n_members = m->n_group, .n_nodes = m->n_nodes };
 	bool quorate, same;
 
 	if (!complete(m))
@@ -127,8 +128,8 @@ static enum membership_change review(struct membership *m)
 	return same ? MEMBERSHIP_GATE : MEMBERSHIP_VIEW;
 }
 
-enum membership_change membership_group(struct membership *m, const struct order_member *members, size_t n,
-					bool ring_follows)
+enum membership_change membership_group(struct membership *m, const struct order_member *members,
+					size_t n, bool ring_follows)
 {
 	m->n_group = 0;
 	for (size_t i = 0; i < n && i < ORDER_MEMBERS_MAX; i++) {
@@ -143,8 +144,8 @@ enum membership_change membership_group(struct membership *m, const struct order
 	return review(m);
 }
 
-enum membership_change membership_ring(struct membership *m, const struct order_ring *ring, const uint32_t *nodes,
-				       size_t n)
+enum membership_change membership_ring(struct membership *m, const struct order_ring *ring,
+				       const uint32_t *nodes, size_t n)
 {
 	m->n_nodes = 0;
 	for (size_t i = 0; i < n && i < ORDER_MEMBERS_MAX; i++) {
@@ -160,13 +161,14 @@ enum membership_change membership_ring(struct membership *m, const struct order_
 	return review(m);
 }
 
-enum membership_change membership_quorum(struct membership *m, const struct order_ring *ring, bool quorate)
+enum membership_change membership_quorum(struct membership *m, const struct order_ring *ring,
+					 bool quorate)
 {
 	struct answer *newest = &m->answers[0];
 
 	if (!newest->known || !ring_equal(&newest->ring, ring))
 		m->answers[1] = *newest;
-	*newest = (struct answer){.known = true, .ring = *ring, .quorate = quorate};
+	*newest = (struct answer){ .known = true, .ring = *ring, .quorate = quorate };
 	return review(m);
 }
 

@@ -254,6 +254,8 @@ static void make_ledger(struct engine *e)
 	STRCPY(conf.name, e->node_name);
 	e->ledger = ledger_new(&conf, &e->image);
 	ledger_replay(e->ledger, &out);
+	/* It has no clock of its own: with its first tick it knows the time that its first STATE will carry. */
+	ledger_tick(e->ledger, env_now(&e->parts.env), env_wall(&e->parts.env), &out);
 	engine_run(e, &out);
 	e->logged_event = m->events.n ? m->events.v[m->events.n - 1].seq : 0;
 }

@@ -563,7 +563,7 @@ static void test_restart_replays(void **state)
  * Bound to a higher promise a member does not follow the open term, nor acknowledge in it; the
  * next round's term is above its promise.
  */
-static void test_l3_nobody_follows_below_his_promise(void **state)
+static void test_l3_nobody_follows_below_its_promise(void **state)
 {
 	struct world *w = world_cluster(37, 3);
 
@@ -597,7 +597,7 @@ int main(void)
 		cmocka_unit_test(test_l2_a_failed_store_is_silent_for_good),
 		cmocka_unit_test(test_l2_a_failed_store_follows),
 		cmocka_unit_test(test_l3_promise_is_durable_first),
-		cmocka_unit_test(test_l3_nobody_follows_below_his_promise),
+		cmocka_unit_test(test_l3_nobody_follows_below_its_promise),
 		cmocka_unit_test(test_l3_the_term_is_above_all_promises),
 		cmocka_unit_test(test_l3_state_tells_what_is_durable),
 		cmocka_unit_test(test_l3_opens_without_all),
