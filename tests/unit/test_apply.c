@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
- * Applying: each kind of command, good and refused; what was decided on a record that has changed is refused by all alike.
- * The arena checks after each refusal that nothing has changed and that there is a sentence. */
+ * Applying: each kind of command, good and refused; what was decided on a record that has
+ * changed is refused by all alike. The arena checks after each refusal that nothing has changed
+ * and that there is a sentence. */
 #include "kit/kit.h"
 
 #include "arena/arena.h"
@@ -58,7 +59,8 @@ static int volume(struct arena *a, enum command_kind kind, const char *name, uin
 
 static int volume_report(struct arena *a, const char *name, const char *failure)
 {
-	struct command c = { .kind = CMD_REPORT_DONE, .ok = !failure,
+	struct command c = { .kind = CMD_REPORT_DONE,
+			     .ok = !failure,
 			     .operation = model_volume(a->m, "p", name)->operation };
 
 	STRCPY(c.text, failure ? failure : "");
@@ -79,7 +81,9 @@ static void test_no_such_command(void **state)
 {
 	struct arena *a = arena_new(1, false);
 	struct command low = { .kind = COMMAND_KIND_INVALID }, high = { .kind = COMMAND_KIND_MAX };
-	struct command reads = { .kind = CMD_CLUSTER_NAME, .name = "x", .n_reads = COMMAND_READS_MAX + 1 };
+	struct command reads = { .kind = CMD_CLUSTER_NAME,
+				 .name = "x",
+				 .n_reads = COMMAND_READS_MAX + 1 };
 
 	(void)state;
 	assert_int_equal(arena_apply(a, &low), -EINVAL);
@@ -111,7 +115,8 @@ static void test_empty_commands(void **state)
 static void test_cluster_name(void **state)
 {
 	struct arena *a = arena_new(1, false);
-	struct command good = about(CMD_CLUSTER_NAME, "berlin-1"), bad = about(CMD_CLUSTER_NAME, "a b\n");
+	struct command good = about(CMD_CLUSTER_NAME, "berlin-1"),
+		       bad = about(CMD_CLUSTER_NAME, "a b\n");
 
 	(void)state;
 	assert_int_equal(arena_apply(a, &good), 0);
@@ -145,7 +150,7 @@ static void test_define(void **state)
 
 	(void)state;
 	name_volume(&good, "disk", false);
-	good.guest->state = GUEST_RUNNING;		/* what a definition does not say is not taken from it */
+	good.guest->state = GUEST_RUNNING; /* what a definition does not say is not taken from it */
 	good.guest->desired = DESIRED_RUNNING;
 	good.guest->owner.node = 1;
 	assert_int_equal(arena_apply(a, &good), 0);
@@ -175,17 +180,50 @@ static void no_guest(struct command *c)
 	*c = rest;
 }
 
-static void no_spec(struct command *c) { mem_freep(&c->guest->spec); }
-static void no_memory(struct command *c) { c->guest->memory_mib = 0; }
-static void no_uuid(struct command *c) { memset(&c->guest->uuid, 0, sizeof(c->guest->uuid)); }
-static void bad_name(struct command *c) { STRCPY(c->guest->name, "a/b"); }
-static void no_name(struct command *c) { c->guest->name[0] = '\0'; }
-static void uuid_of_web1(struct command *c) { memcpy(c->guest->uuid.b, "web1", 4); }
-static void other_uuid(struct command *c) { STRCPY(c->guest->name, "web1"); }
-static void volume_missing(struct command *c) { name_volume(c, "none", false); }
-static void volume_taken(struct command *c) { name_volume(c, "disk", true); }
-static void volume_new(struct command *c) { name_volume(c, "new", true); }
-static void volume_twice(struct command *c) { name_volume(c, "free", true), name_volume(c, "free", true); }
+static void no_spec(struct command *c)
+{
+	mem_freep(&c->guest->spec);
+}
+static void no_memory(struct command *c)
+{
+	c->guest->memory_mib = 0;
+}
+static void no_uuid(struct command *c)
+{
+	memset(&c->guest->uuid, 0, sizeof(c->guest->uuid));
+}
+static void bad_name(struct command *c)
+{
+	STRCPY(c->guest->name, "a/b");
+}
+static void no_name(struct command *c)
+{
+	c->guest->name[0] = '\0';
+}
+static void uuid_of_web1(struct command *c)
+{
+	memcpy(c->guest->uuid.b, "web1", 4);
+}
+static void other_uuid(struct command *c)
+{
+	STRCPY(c->guest->name, "web1");
+}
+static void volume_missing(struct command *c)
+{
+	name_volume(c, "none", false);
+}
+static void volume_taken(struct command *c)
+{
+	name_volume(c, "disk", true);
+}
+static void volume_new(struct command *c)
+{
+	name_volume(c, "new", true);
+}
+static void volume_twice(struct command *c)
+{
+	name_volume(c, "free", true), name_volume(c, "free", true);
+}
 
 static void test_define_refused(void **state)
 {
@@ -194,12 +232,18 @@ static void test_define_refused(void **state)
 		int code;
 		const char *text;
 	} cases[] = {
-		{ no_guest, -EINVAL, "no guest" },	   { no_spec, -EINVAL, "specification" },
-		{ no_memory, -EINVAL, "memory" },	   { no_uuid, -EINVAL, "uuid" },
-		{ bad_name, -EINVAL, "name" },		   { no_name, -EINVAL, "name" },
-		{ uuid_of_web1, -EEXIST, "web1 has this uuid" }, { other_uuid, -EEXIST, "of this name exists" },
-		{ volume_missing, -ENOENT, "p/none does not exist" }, { volume_taken, -EBUSY, "belongs to guest web1" },
-		{ volume_new, -ENOENT, "creating, not ready" },  { volume_twice, -EINVAL, "named twice" },
+		{ no_guest, -EINVAL, "no guest" },
+		{ no_spec, -EINVAL, "specification" },
+		{ no_memory, -EINVAL, "memory" },
+		{ no_uuid, -EINVAL, "uuid" },
+		{ bad_name, -EINVAL, "name" },
+		{ no_name, -EINVAL, "name" },
+		{ uuid_of_web1, -EEXIST, "web1 has this uuid" },
+		{ other_uuid, -EEXIST, "of this name exists" },
+		{ volume_missing, -ENOENT, "p/none does not exist" },
+		{ volume_taken, -EBUSY, "belongs to guest web1" },
+		{ volume_new, -ENOENT, "creating, not ready" },
+		{ volume_twice, -EINVAL, "named twice" },
 	};
 	struct arena *a = with_volume("disk");
 	struct command web1 = definition("web1");
@@ -222,7 +266,8 @@ static void test_define_refused(void **state)
 static void test_shared_readonly(void **state)
 {
 	struct arena *a = with_volume("iso");
-	struct command one = definition("web1"), two = definition("web2"), writer = definition("web3");
+	struct command one = definition("web1"), two = definition("web2"),
+		       writer = definition("web3");
 
 	(void)state;
 	name_volume(&one, "iso", true);
@@ -318,7 +363,8 @@ static void test_volume_life(void **state)
 	assert_int_equal(volume(a, CMD_VOLUME_CREATE, "disk", 10), 0);
 	assert_int_equal(volume(a, CMD_VOLUME_CREATE, "disk", 10), -EEXIST);
 	assert_int_equal(volume(a, CMD_VOLUME_DELETE, "disk", 0), -EBUSY);
-	assert_int_equal(model_operation(a->m, model_volume(a->m, "p", "disk")->operation)->node, 1);
+	assert_int_equal(model_operation(a->m, model_volume(a->m, "p", "disk")->operation)->node,
+			 1);
 	volume_report(a, "disk", "no space left");
 	assert_int_equal(model_volume(a->m, "p", "disk")->state, VOLUME_FAILED);
 	assert_string_equal(model_volume(a->m, "p", "disk")->reason, "no space left");
@@ -345,7 +391,10 @@ static void test_volume_in_use(void **state)
 	arena_free(a);
 }
 
-/* The node that was to do it is lost, or comes back in another life: another one, or the new life, does it. Away is waited for. */
+/*
+ * The node that was to do it is lost, or comes back in another life: another one, or the new
+ * life, does it. Away is waited for.
+ */
 static void test_volume_executor_leaves(void **state)
 {
 	struct arena *a = arena_new(3, false);
@@ -402,7 +451,10 @@ static void test_stale_reads(void **state)
 	arena_free(a);
 }
 
-/* A grant to a node that has gone, or that came back in another life, or that is full now, is refused whatever was read. */
+/*
+ * A grant to a node that has gone, or that came back in another life, or that is full now, is
+ * refused whatever was read.
+ */
 static void test_stale_grants(void **state)
 {
 	struct arena *a = arena_new(2, false);
@@ -430,11 +482,16 @@ static void test_stale_grants(void **state)
 	arena_free(a);
 }
 
-/* Orders of policy make sense in their states only: the same again, or in another state, is refused. */
+/*
+ * Orders of policy make sense in their states only: the same again, or in another state, is
+ * refused.
+ */
 static void test_orders_in_other_states(void **state)
 {
-	static const enum command_kind orders[] = { CMD_GUEST_STOP, CMD_GUEST_PAUSE, CMD_GUEST_RESUME, CMD_GUEST_HOLD,
-						    CMD_MOVE_BEGIN, CMD_MOVE_CANCEL, CMD_GUEST_START };
+	static const enum command_kind orders[] = { CMD_GUEST_STOP,   CMD_GUEST_PAUSE,
+						    CMD_GUEST_RESUME, CMD_GUEST_HOLD,
+						    CMD_MOVE_BEGIN,   CMD_MOVE_CANCEL,
+						    CMD_GUEST_START };
 	struct arena *a = arena_new(2, false);
 
 	(void)state;
@@ -453,7 +510,10 @@ static void test_orders_in_other_states(void **state)
 	arena_free(a);
 }
 
-/* Operations that a process hangs on cannot be dropped; a report about one that is over is refused and harmless. */
+/*
+ * Operations that a process hangs on cannot be dropped; a report about one that is over is
+ * refused and harmless.
+ */
 static void test_operations(void **state)
 {
 	struct arena *a = arena_new(1, false);

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
- * Policy as a whole: golden scenarios, the same bytes for the same input, and chaos in which no guest may be active twice. */
+ * Policy as a whole: golden scenarios, the same bytes for the same input, and chaos in which no
+ * guest may be active twice. */
 #include "kit/kit.h"
 
 #include "arena/arena.h"
@@ -59,7 +60,10 @@ static char *scenario_migrate(void)
 	return log;
 }
 
-/* A device that fails twice, then a person's word; a node that came back in time keeps its guest. */
+/*
+ * A device that fails twice, then a person's word; a node that came back in time keeps its
+ * guest.
+ */
 static char *scenario_proofs(void)
 {
 	struct arena *a = arena_new(3, false);
@@ -82,7 +86,10 @@ static char *scenario_proofs(void)
 	return log;
 }
 
-/* A guest that crashes again and again: restarted, relocated, held. Another drains away; one fits nowhere. */
+/*
+ * A guest that crashes again and again: restarted, relocated, held. Another drains away; one
+ * fits nowhere.
+ */
 static char *scenario_limits(void)
 {
 	struct arena *a = arena_new(2, false);
@@ -236,8 +243,9 @@ static void test_rest(void **state)
 }
 
 /*
- * Crashes, cuts, agents that die, fencing that fails halfway, late and lost reports, decisions that are overtaken: a
- * guest is never active twice, and when all is well again everything comes to rest and is as the model says.
+ * Crashes, cuts, agents that die, fencing that fails halfway, late and lost reports, decisions
+ * that are overtaken: a guest is never active twice, and when all is well again everything comes
+ * to rest and is as the model says.
  */
 static void test_chaos(void **state)
 {

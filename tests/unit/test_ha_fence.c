@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0
- * The gate (rule G4): nothing of a lost node starts before a proof about that very life; each proof, and each that is none. */
+ * The gate (rule G4): nothing of a lost node starts before a proof about that very life; each
+ * proof, and each that is none. */
 #include "kit/kit.h"
 
 #include "arena/arena.h"
 
 #include <string.h>
 
-#define ALL    (N(1) | N(2) | N(3))
+#define ALL       (N(1) | N(2) | N(3))
 #define WITHOUT_1 (N(2) | N(3))
 
 static struct node *node(struct arena *a, uint32_t id)
@@ -31,7 +32,10 @@ static struct arena *lost(bool bare)
 	return a;
 }
 
-/* Lost, fenced, proven, and only then given away. The operation names whom, in which life, last seen when. */
+/*
+ * Lost, fenced, proven, and only then given away. The operation names whom, in which life, last
+ * seen when.
+ */
 static void test_proof_by_device(void **state)
 {
 	struct arena *a = lost(false);
@@ -67,7 +71,10 @@ static void test_owns_nothing(void **state)
 	arena_free(a);
 }
 
-/* Back before the fencing has begun: keeps its guests, in the state that they had, and events say so. */
+/*
+ * Back before the fencing has begun: keeps its guests, in the state that they had, and events
+ * say so.
+ */
 static void test_back_before_fencing(void **state)
 {
 	struct arena *a = arena_new(3, false);
@@ -84,7 +91,10 @@ static void test_back_before_fencing(void **state)
 	arena_free(a);
 }
 
-/* Back while it is being fenced: it will be killed, so its guests wait; the success is void if it was listed since. */
+/*
+ * Back while it is being fenced: it will be killed, so its guests wait; the success is void if
+ * it was listed since.
+ */
 static void test_back_while_fenced(void **state)
 {
 	struct arena *a = lost(false);
@@ -156,11 +166,16 @@ static void test_failures_take_turns(void **state)
 	arena_free(a);
 }
 
-/* Who was to fence is lost too, or does not answer in time: another one does it. A late word of the first is refused. */
+/*
+ * Who was to fence is lost too, or does not answer in time: another one does it. A late word of
+ * the first is refused.
+ */
 static void test_executor_lost(void **state)
 {
 	struct arena *a = lost(false);
-	struct command late = { .kind = CMD_REPORT_DONE, .ok = true, .operation = node(a, 1)->fence_operation };
+	struct command late = { .kind = CMD_REPORT_DONE,
+				.ok = true,
+				.operation = node(a, 1)->fence_operation };
 
 	(void)state;
 	arena_open(a, N(3), N(3));
@@ -182,7 +197,10 @@ static void test_executor_hangs(void **state)
 	arena_free(a);
 }
 
-/* An agent that stays away while its node is in the ring: fenced when its grace is over, not before. */
+/*
+ * An agent that stays away while its node is in the ring: fenced when its grace is over, not
+ * before.
+ */
 static void test_away_too_long(void **state)
 {
 	struct arena *a = arena_new(3, false);
@@ -202,7 +220,10 @@ static void test_away_too_long(void **state)
 	arena_free(a);
 }
 
-/* No device: said once, with what to do; nothing else happens, ever. A device that is set later is used. */
+/*
+ * No device: said once, with what to do; nothing else happens, ever. A device that is set later
+ * is used.
+ */
 static void test_no_device(void **state)
 {
 	struct arena *a = lost(true);
@@ -210,7 +231,8 @@ static void test_no_device(void **state)
 	size_t events = a->m->events.n;
 
 	(void)state;
-	assert_true(arena_said(a, "n1 is lost and has no fence device: power it off and say: domus node confirm-off n1"));
+	assert_true(arena_said(a, "n1 is lost and has no fence device: power it off and say: domus "
+				  "node confirm-off n1"));
 	arena_wait(a, 3600 * US_PER_S);
 	assert_int_equal(a->m->events.n, events);
 	arena_is(a, "web1", GUEST_LOST, 1);
@@ -223,7 +245,9 @@ static void test_no_device(void **state)
 
 static int confirm(struct arena *a, uint32_t victim, struct id life)
 {
-	struct command c = { .kind = CMD_NODE_CONFIRM_OFF, .node = victim, .incarnation = life, .text = "root" };
+	struct command c = {
+		.kind = CMD_NODE_CONFIRM_OFF, .node = victim, .incarnation = life, .text = "root"
+	};
 
 	return arena_apply(a, &c);
 }
@@ -262,11 +286,16 @@ static void test_confirm_what_is_there(void **state)
 	arena_free(a);
 }
 
-/* The third proof: the node comes back in another life. A fencing under way is dropped, its late success proves nothing new. */
+/*
+ * The third proof: the node comes back in another life. A fencing under way is dropped, its late
+ * success proves nothing new.
+ */
 static void test_proof_by_restart(void **state)
 {
 	struct arena *a = lost(false);
-	struct command late = { .kind = CMD_REPORT_DONE, .ok = true, .operation = node(a, 1)->fence_operation };
+	struct command late = { .kind = CMD_REPORT_DONE,
+				.ok = true,
+				.operation = node(a, 1)->fence_operation };
 
 	(void)state;
 	arena_reboot(a, 1);
@@ -299,7 +328,10 @@ static void test_double_proof(void **state)
 	arena_free(a);
 }
 
-/* Said to be off, and the same life is here again: an alarm. It has nothing any more, and the proof is void. */
+/*
+ * Said to be off, and the same life is here again: an alarm. It has nothing any more, and the
+ * proof is void.
+ */
 static void test_fenced_and_back(void **state)
 {
 	struct arena *a = lost(false);
@@ -328,7 +360,10 @@ static void test_fenced_stays_so(void **state)
 	arena_free(a);
 }
 
-/* A person fences a node that is here: its guests wait meanwhile, the proof holds although it is still listed. */
+/*
+ * A person fences a node that is here: its guests wait meanwhile, the proof holds although it is
+ * still listed.
+ */
 static void test_person_fences(void **state)
 {
 	struct arena *a = arena_new(3, false);
@@ -383,7 +418,10 @@ static void test_fence_refused(void **state)
 	arena_free(alone);
 }
 
-/* What the owner itself reports while it is back and still being fenced is the truth about its process. */
+/*
+ * What the owner itself reports while it is back and still being fenced is the truth about its
+ * process.
+ */
 static void test_reports_while_lost(void **state)
 {
 	struct arena *a = arena_new(3, false);
@@ -402,7 +440,10 @@ static void test_reports_while_lost(void **state)
 	arena_free(a);
 }
 
-/* An operation whose node was gone gets its time anew when that is back: nobody could work at it. */
+/*
+ * An operation whose node was gone gets its time anew when that is back: nobody could work at
+ * it.
+ */
 static void test_deadline_begins_anew(void **state)
 {
 	struct arena *a = arena_new(3, true);
@@ -413,7 +454,7 @@ static void test_deadline_begins_anew(void **state)
 	arena_decide(a);
 	arena_open(a, WITHOUT_1, WITHOUT_1);
 	arena_wait(a, 1000 * US_PER_S);
-	arena_kind(a, CMD_NODE_DRAIN, "", 3);		/* so that the ledger's time has moved on */
+	arena_kind(a, CMD_NODE_DRAIN, "", 3); /* so that the ledger's time has moved on */
 	arena_open(a, ALL, ALL);
 	arena_decide(a);
 	arena_is(a, "web1", GUEST_STARTING, 1);

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
- * A guest's states: every cell of (state, event) is a row or explicitly illegal; starts, stops, ends and limits. */
+ * A guest's states: every cell of (state, event) is a row or explicitly illegal; starts, stops,
+ * ends and limits. */
 #include "kit/kit.h"
 
 #include "arena/arena.h"
@@ -23,7 +24,10 @@ static struct model *model_with(enum guest_state s, struct guest **ret)
 	return m;
 }
 
-/* A legal cell takes its row's state, says so once and bumps the revision; an illegal one changes nothing. */
+/*
+ * A legal cell takes its row's state, says so once and bumps the revision; an illegal one
+ * changes nothing.
+ */
 static void walk_cell(enum guest_state s, enum guest_event ev)
 {
 	const struct guest_row *row = guest_row(s, ev);
@@ -38,7 +42,8 @@ static void walk_cell(enum guest_state s, enum guest_event ev)
 		assert_int_equal(m->events.n, 0);
 		assert_non_null(strstr(err.text, "cannot happen"));
 	} else {
-		enum guest_state next = row->next == GUEST_STATE_INVALID ? GUEST_RUNNING : row->next;
+		enum guest_state next =
+			row->next == GUEST_STATE_INVALID ? GUEST_RUNNING : row->next;
 
 		assert_int_equal(rc, 0);
 		assert_int_equal(g->state, next);
@@ -65,7 +70,8 @@ static void test_rows_are_distinct(void **state)
 
 	(void)state;
 	for (size_t i = 0; i < guest_rows_n; i++) {
-		assert_ptr_equal(guest_row(guest_rows[i].state, guest_rows[i].event), &guest_rows[i]);
+		assert_ptr_equal(guest_row(guest_rows[i].state, guest_rows[i].event),
+				 &guest_rows[i]);
 		states |= 1u << guest_rows[i].state;
 		events |= 1u << guest_rows[i].event;
 	}
@@ -75,7 +81,10 @@ static void test_rows_are_distinct(void **state)
 		assert_int_equal(guest_event_parse(guest_event_text(ev)), ev);
 }
 
-/* The rows lead exactly to the states that may follow: none is missing, none is there for nothing. */
+/*
+ * The rows lead exactly to the states that may follow: none is missing, none is there for
+ * nothing.
+ */
 static void test_what_may_follow(void **state)
 {
 	unsigned lead[GUEST_STATE_MAX] = { 0 };
@@ -97,7 +106,10 @@ static void test_what_may_follow(void **state)
 		assert_int_equal(lead[s], guest_may_follow[s]);
 }
 
-/* The promise behind all: what is lost is started only by way of RECOVERING or STOPPED, where nobody owns it. */
+/*
+ * The promise behind all: what is lost is started only by way of RECOVERING or STOPPED, where
+ * nobody owns it.
+ */
 static void test_lost_is_never_granted(void **state)
 {
 	(void)state;
@@ -106,7 +118,8 @@ static void test_lost_is_never_granted(void **state)
 	assert_null(guest_row(GUEST_LOST, EV_MOVE_BEGUN));
 	for (size_t i = 0; i < guest_rows_n; i++)
 		if (guest_rows[i].event == EV_GRANTED)
-			assert_true(guest_rows[i].state == GUEST_STOPPED || guest_rows[i].state == GUEST_RECOVERING);
+			assert_true(guest_rows[i].state == GUEST_STOPPED ||
+				    guest_rows[i].state == GUEST_RECOVERING);
 }
 
 /* A loss that is taken back leads to no state that the table does not allow. */
@@ -165,7 +178,8 @@ static void test_stop_that_hangs(void **state)
 	arena_wait(a, 1 * US_PER_S);
 	assert_int_equal(model_operation(a->m, arena_guest(a, "web1")->operation)->kind, OP_KILL);
 	arena_wait(a, a->conf.start_deadline_us);
-	assert_true(arena_said(a, "its process does not end: look at n1, or say: domus node fence n1"));
+	assert_true(
+		arena_said(a, "its process does not end: look at n1, or say: domus node fence n1"));
 	arena_done(a, "web1", OP_KILL, NULL);
 	arena_is(a, "web1", GUEST_STOPPED, 0);
 	arena_free(a);
@@ -174,7 +188,9 @@ static void test_stop_that_hangs(void **state)
 static void test_stop_now(void **state)
 {
 	struct arena *a = arena_new(1, false);
-	struct command now = { .kind = CMD_GUEST_WANT, .name = "web1", .desired = DESIRED_STOPPED, .stop_now = true };
+	struct command now = {
+		.kind = CMD_GUEST_WANT, .name = "web1", .desired = DESIRED_STOPPED, .stop_now = true
+	};
 
 	(void)state;
 	arena_run(a, "web1", 128, 1);
@@ -207,7 +223,10 @@ static void test_start_while_stopping(void **state)
 	arena_free(a);
 }
 
-/* A start that fails is tried on each other node once; then it is held, with the last word, until a person tries anew. */
+/*
+ * A start that fails is tried on each other node once; then it is held, with the last word,
+ * until a person tries anew.
+ */
 static void test_start_fails_everywhere(void **state)
 {
 	struct arena *a = arena_new(2, false);
@@ -223,7 +242,8 @@ static void test_start_fails_everywhere(void **state)
 	arena_done(a, "web1", OP_START, "no disk");
 	arena_decide(a);
 	arena_is(a, "web1", GUEST_HELD, 0);
-	assert_true(arena_said(a, "held: given up, 'domus guest start web1' tries anew; the last: recovering: the start on n2 failed: no disk"));
+	assert_true(arena_said(a, "held: given up, 'domus guest start web1' tries anew; the last: "
+				  "recovering: the start on n2 failed: no disk"));
 	assert_int_equal(arena_guest(a, "web1")->desired, DESIRED_RUNNING);
 	arena_wait(a, 3600 * US_PER_S);
 	arena_is(a, "web1", GUEST_HELD, 0);
@@ -265,7 +285,8 @@ static void test_waits_for_room(void **state)
 	arena_open(a, N(1), N(1));
 	arena_decide(a);
 	arena_is(a, "web1", GUEST_RECOVERING, 0);
-	assert_true(arena_said(a, "waits for a node: n1: no room, 24 MiB free, 1000 needed; n2: lost"));
+	assert_true(
+		arena_said(a, "waits for a node: n1: no room, 24 MiB free, 1000 needed; n2: lost"));
 	events = a->m->events.n;
 	arena_wait(a, US_PER_S);
 	arena_wait(a, US_PER_S);
@@ -276,7 +297,10 @@ static void test_waits_for_room(void **state)
 	arena_free(a);
 }
 
-/* A start that fits nowhere is refused at once, and nothing is wanted then. Before any node has reported its memory it is accepted. */
+/*
+ * A start that fits nowhere is refused at once, and nothing is wanted then. Before any node has
+ * reported its memory it is accepted.
+ */
 static void test_start_refused(void **state)
 {
 	struct arena *a = arena_new(1, false);
@@ -295,8 +319,12 @@ static void test_start_refused(void **state)
 static void test_start_on(void **state)
 {
 	struct arena *a = arena_new(3, false);
-	struct command on = { .kind = CMD_GUEST_WANT, .name = "web1", .desired = DESIRED_RUNNING, .node = 3 };
-	struct command nowhere = { .kind = CMD_GUEST_WANT, .name = "web1", .desired = DESIRED_RUNNING, .node = 9 };
+	struct command on = {
+		.kind = CMD_GUEST_WANT, .name = "web1", .desired = DESIRED_RUNNING, .node = 3
+	};
+	struct command nowhere = {
+		.kind = CMD_GUEST_WANT, .name = "web1", .desired = DESIRED_RUNNING, .node = 9
+	};
 
 	(void)state;
 	arena_define(a, "web1", 128);
@@ -310,7 +338,10 @@ static void test_start_on(void **state)
 	arena_free(a);
 }
 
-/* What follows an end is the guest's definition: its own power off stops it, a crash restarts it. */
+/*
+ * What follows an end is the guest's definition: its own power off stops it, a crash restarts
+ * it.
+ */
 static void test_ends(void **state)
 {
 	struct arena *a = arena_new(1, false);
@@ -336,11 +367,16 @@ static void test_ends(void **state)
 	arena_free(a);
 }
 
-/* Power off while it is being stopped is just the stop; an end that another epoch reports is nobody's. */
+/*
+ * Power off while it is being stopped is just the stop; an end that another epoch reports is
+ * nobody's.
+ */
 static void test_end_while_stopping(void **state)
 {
 	struct arena *a = arena_new(1, false);
-	struct command stale = { .kind = CMD_REPORT_ENDED, .name = "web1", .cause = END_CRASH, .epoch = 1 };
+	struct command stale = {
+		.kind = CMD_REPORT_ENDED, .name = "web1", .cause = END_CRASH, .epoch = 1
+	};
 
 	(void)state;
 	arena_run(a, "web1", 128, 1);
@@ -432,13 +468,18 @@ static void test_paused_again(void **state)
 
 static int says(struct arena *a, const char *name, enum guest_state s)
 {
-	struct command c = { .kind = CMD_REPORT_STATE, .state = s, .epoch = arena_guest(a, name)->owner.epoch };
+	struct command c = { .kind = CMD_REPORT_STATE,
+			     .state = s,
+			     .epoch = arena_guest(a, name)->owner.epoch };
 
 	STRCPY(c.name, name);
 	return arena_apply(a, &c);
 }
 
-/* What its process does by itself is believed; the same again is no news; only a person's start leads out of an I/O error. */
+/*
+ * What its process does by itself is believed; the same again is no news; only a person's start
+ * leads out of an I/O error.
+ */
 static void test_reported_states(void **state)
 {
 	struct arena *a = arena_new(1, false);

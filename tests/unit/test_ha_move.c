@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
- * Live migration (rules H1 to H3): the sequence, and each way in which it can fail; drains. The guest is at exactly one place. */
+ * Live migration (rules H1 to H3): the sequence, and each way in which it can fail; drains. The
+ * guest is at exactly one place. */
 #include "kit/kit.h"
 
 #include "arena/arena.h"
@@ -22,7 +23,10 @@ static int loaded(struct arena *a, uint64_t epoch)
 
 static int broken(struct arena *a, uint64_t epoch)
 {
-	struct command c = { .kind = CMD_REPORT_BROKEN, .name = "web1", .epoch = epoch, .text = "the stream broke" };
+	struct command c = { .kind = CMD_REPORT_BROKEN,
+			     .name = "web1",
+			     .epoch = epoch,
+			     .text = "the stream broke" };
 
 	return arena_apply(a, &c);
 }
@@ -59,7 +63,10 @@ static struct arena *activating(void)
 	return a;
 }
 
-/* Each report brings the next step by itself; the owner changes in the one entry that has both words, with a later epoch. */
+/*
+ * Each report brings the next step by itself; the owner changes in the one entry that has both
+ * words, with a later epoch.
+ */
 static void test_good(void **state)
 {
 	struct arena *a = preparing();
@@ -132,7 +139,8 @@ static void test_refused(void **state)
 	arena_is(a, "web2", GUEST_STARTING, 2);
 	assert_int_equal(arena_kind(a, CMD_GUEST_MIGRATE, "web1", 2), -ENOSPC);
 	assert_int_equal(arena_kind(a, CMD_GUEST_MIGRATE, "web1", 0), -ENOSPC);
-	assert_non_null(strstr(a->err.text, "n2: no room, 24 MiB free, 128 needed; n3: maintenance"));
+	assert_non_null(
+		strstr(a->err.text, "n2: no room, 24 MiB free, 128 needed; n3: maintenance"));
 	arena_kind(a, CMD_NODE_ACTIVATE, "", 3);
 	assert_int_equal(arena_kind(a, CMD_GUEST_MIGRATE, "web1", 0), 0);
 	assert_int_equal(arena_kind(a, CMD_GUEST_MIGRATE, "web1", 0), -EBUSY);
@@ -143,7 +151,10 @@ static void test_refused(void **state)
 	arena_free(a);
 }
 
-/* It was accepted, and before it begins the room is gone: dropped, with a reason, and not tried for ever. */
+/*
+ * It was accepted, and before it begins the room is gone: dropped, with a reason, and not tried
+ * for ever.
+ */
 static void test_no_room_any_more(void **state)
 {
 	struct arena *a = arena_new(2, false);
@@ -167,7 +178,8 @@ static void test_prepare_fails(void **state)
 	(void)state;
 	arena_done(a, "web1", OP_PREPARE_IN, "no such bridge");
 	arena_is(a, "web1", GUEST_RUNNING, 1);
-	assert_true(arena_said(a, "migration of web1 to n2 failed: no such bridge; it goes on at n1"));
+	assert_true(
+		arena_said(a, "migration of web1 to n2 failed: no such bridge; it goes on at n1"));
 	assert_int_equal(arena_decide(a), 0);
 	arena_free(a);
 }
@@ -198,12 +210,17 @@ static void test_send_fails(void **state)
 	arena_free(a);
 }
 
-/* While it was being sent the source may stand: it is told to go on, and only that. Whatever comes late is refused. */
+/*
+ * While it was being sent the source may stand: it is told to go on, and only that. Whatever
+ * comes late is refused.
+ */
 static void test_target_breaks(void **state)
 {
 	struct arena *a = sending();
 	uint64_t epoch = web(a)->move.target.epoch;
-	struct command late = { .kind = CMD_REPORT_DONE, .ok = true, .operation = web(a)->operation };
+	struct command late = { .kind = CMD_REPORT_DONE,
+				.ok = true,
+				.operation = web(a)->operation };
 
 	(void)state;
 	broken(a, epoch);
@@ -290,7 +307,10 @@ static void test_resume_fails(void **state)
 	arena_free(b);
 }
 
-/* After the hand-over nothing leads back: a failure at the target is a cold start, elsewhere too. */
+/*
+ * After the hand-over nothing leads back: a failure at the target is a cold start, elsewhere
+ * too.
+ */
 static void test_activate_fails(void **state)
 {
 	struct arena *a = activating(), *b = activating(), *c = activating();
@@ -311,7 +331,10 @@ static void test_activate_fails(void **state)
 	arena_free(c);
 }
 
-/* The new owner is lost right after the hand-over: proof first, then a cold start. The source is not asked. */
+/*
+ * The new owner is lost right after the hand-over: proof first, then a cold start. The source is
+ * not asked.
+ */
 static void test_new_owner_lost(void **state)
 {
 	struct arena *a = activating();
@@ -340,7 +363,10 @@ static void test_new_owner_back(void **state)
 	arena_free(a);
 }
 
-/* The source is lost before the hand-over: nothing may run at the target. Proof, then a cold start. */
+/*
+ * The source is lost before the hand-over: nothing may run at the target. Proof, then a cold
+ * start.
+ */
 static void test_source_lost(void **state)
 {
 	struct arena *a = sending();
@@ -377,7 +403,10 @@ static void test_source_back(void **state)
 	arena_free(b);
 }
 
-/* The source's agent alone is away: its QEMU goes on sending, and the agent says what came of it when it is back. */
+/*
+ * The source's agent alone is away: its QEMU goes on sending, and the agent says what came of it
+ * when it is back.
+ */
 static void test_source_agent_away(void **state)
 {
 	struct arena *a = sending();
@@ -394,7 +423,10 @@ static void test_source_agent_away(void **state)
 	arena_free(a);
 }
 
-/* The guest ends at the source before the hand-over: the migration is over, its definition says what follows. */
+/*
+ * The guest ends at the source before the hand-over: the migration is over, its definition says
+ * what follows.
+ */
 static void test_ends_while_sending(void **state)
 {
 	struct arena *a = sending(), *b = sending();
@@ -409,7 +441,10 @@ static void test_ends_while_sending(void **state)
 	arena_free(b);
 }
 
-/* stop while it migrates: cancelled first, then stopped, in steps; after the hand-over it is stopped at the target. */
+/*
+ * stop while it migrates: cancelled first, then stopped, in steps; after the hand-over it is
+ * stopped at the target.
+ */
 static void test_stop_while_migrating(void **state)
 {
 	struct arena *a = sending(), *b = activating();
@@ -488,17 +523,22 @@ static void test_drain_leaves(void **state)
 	arena_done(a, "other", OP_PAUSE, NULL);
 	arena_kind(a, CMD_NODE_DRAIN, "", 1);
 	assert_int_equal(arena_decide(a), 1);
-	assert_true(arena_said(a, "stays on n1, which is drained: it fits on no other node: n2: no room"));
+	assert_true(arena_said(
+		a, "stays on n1, which is drained: it fits on no other node: n2: no room"));
 	arena_kind(a, CMD_NODE_DRAIN, "", 2);
 	arena_decide(a);
-	assert_true(arena_said(a, "stays on n2, which is drained: only a running guest can be migrated"));
+	assert_true(arena_said(
+		a, "stays on n2, which is drained: only a running guest can be migrated"));
 	assert_int_equal(arena_decide(a), 0);
 	arena_is(a, "big", GUEST_RUNNING, 1);
 	arena_is(a, "other", GUEST_PAUSED, 2);
 	arena_free(a);
 }
 
-/* A migration of a drain that fails is tried again after a pause, three times in all; a new drain begins with a clean sheet. */
+/*
+ * A migration of a drain that fails is tried again after a pause, three times in all; a new
+ * drain begins with a clean sheet.
+ */
 static void test_drain_tries_again(void **state)
 {
 	struct arena *a = arena_new(2, false);

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
- * A node's states: every cell of the table; agents and nodes that come and go; voters; maintenance. */
+ * A node's states: every cell of the table; agents and nodes that come and go; voters;
+ * maintenance. */
 #include "kit/kit.h"
 
 #include "arena/arena.h"
@@ -81,7 +82,8 @@ static void test_members_and_ring(void **state)
 static void test_silent_agent(void **state)
 {
 	struct arena *a = arena_new(2, false);
-	struct apply_member members[] = { { .node = 1, .incarnation = arena_life(a, 1) }, { .node = 2 } };
+	struct apply_member members[] = { { .node = 1, .incarnation = arena_life(a, 1) },
+					  { .node = 2 } };
 	uint32_t ring[] = { 1, 2 };
 	struct apply_at at = { 100, 9, a->now };
 
@@ -110,7 +112,10 @@ static void test_away_touches_no_guest(void **state)
 	arena_free(a);
 }
 
-/* A new life ends the one before: its guests are recovered, without fencing, even if it was never seen to leave. */
+/*
+ * A new life ends the one before: its guests are recovered, without fencing, even if it was
+ * never seen to leave.
+ */
 static void test_new_life(void **state)
 {
 	struct arena *a = arena_new(2, false);
@@ -144,7 +149,10 @@ static void test_new_life_of_stopping(void **state)
 	arena_free(a);
 }
 
-/* All nodes lose power. Who comes back first proves its own end only; the rest waits for the rest. */
+/*
+ * All nodes lose power. Who comes back first proves its own end only; the rest waits for the
+ * rest.
+ */
 static void test_all_lose_power(void **state)
 {
 	struct arena *a = arena_new(3, true);
@@ -201,7 +209,10 @@ static void set_voters(struct arena *a, unsigned set)
 	model_voters(a->m, &at, voters, n);
 }
 
-/* A node that the last OPEN listed is online as soon as it is a voter; one that it did not list is not. */
+/*
+ * A node that the last OPEN listed is online as soon as it is a voter; one that it did not list
+ * is not.
+ */
 static void test_voters_join(void **state)
 {
 	struct arena *a = arena_new(1, false);
@@ -220,8 +231,9 @@ static void test_voters_join(void **state)
 }
 
 /*
- * A voter that leaves keeps its record while it is there or owns something: what it owns needs a proof, and its fence
- * device is still known when it joins again at once (a wiped store does). It takes nothing new.
+ * A voter that leaves keeps its record while it is there or owns something: what it owns needs a
+ * proof, and its fence device is still known when it joins again at once (a wiped store does).
+ * It takes nothing new.
  */
 static void test_voters_leave(void **state)
 {

@@ -403,6 +403,25 @@ static void test_rate(void **state)
 	client_close(&c);
 }
 
+/* A client that asks for more and more and fetches nothing is let go; the agent keeps its memory. */
+static void test_never_fetches(void **state)
+{
+	struct fixture *f = *state;
+	qb_ipcc_connection_t *c = qb_ipcc_connect(f->service, PROTO_REQUEST_MAX);
+	struct qb_ipc_request_header head = { 0 };
+	const char *text = "{\"id\":1,\"method\":\"events\"}";
+	struct iovec iov[] = { { &head, sizeof(head) }, { (char *)text, strlen(text) } };
+	time_t until = time(NULL) + 20;
+
+	assert_non_null(c);
+	head.size = (int32_t)(sizeof(head) + strlen(text));
+	while (qb_ipcc_is_connected(c) && time(NULL) < until)
+		qb_ipcc_sendv(c, iov, 2);
+	assert_false(qb_ipcc_is_connected(c));
+	assert_alive(f);
+	qb_ipcc_disconnect(c);
+}
+
 static void test_too_many_connections(void **state)
 {
 	struct fixture *f = *state;
@@ -492,6 +511,7 @@ int main(void)
 		WITH_SERVER(test_long_request),
 		WITH_SERVER(test_too_many_under_way),
 		WITH_SERVER(test_rate),
+		WITH_SERVER(test_never_fetches),
 		WITH_SERVER(test_too_many_connections),
 		WITH_SERVER(test_stranger),
 		cmocka_unit_test(test_nobody_listens),

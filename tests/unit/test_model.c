@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
- * The model's records: names and numbers agree both ways; what is asked of guests, owners and volumes is answered right. */
+ * The model's records: names and numbers agree both ways; what is asked of guests, owners and
+ * volumes is answered right. */
 #include "kit/kit.h"
 
 #include "arena/arena.h"
@@ -48,7 +49,10 @@ static void test_finding(void **state)
 	arena_free(a);
 }
 
-/* An owner is one life of a node: the same node in another life is not the owner, and node 0 never is. */
+/*
+ * An owner is one life of a node: the same node in another life is not the owner, and node 0
+ * never is.
+ */
 static void test_owner(void **state)
 {
 	struct arena *a = arena_new(2, false);
@@ -89,11 +93,16 @@ static void give_volume(struct arena *a, const char *guest, const char *volume, 
 	v->readonly = readonly;
 }
 
-/* Not in use while nobody owns its guest, private then, shared from the start of a migration to the hand-over. */
+/*
+ * Not in use while nobody owns its guest, private then, shared from the start of a migration to
+ * the hand-over.
+ */
 static void test_volume_access(void **state)
 {
 	struct arena *a = arena_new(2, false);
-	struct command pool = { .kind = CMD_POOL_DEFINE, .name = "p", .detail = "dir", .text = "/srv" };
+	struct command pool = {
+		.kind = CMD_POOL_DEFINE, .name = "p", .detail = "dir", .text = "/srv"
+	};
 	struct guest *g;
 
 	(void)state;
@@ -166,9 +175,9 @@ static void test_bounds(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_tables),	      cmocka_unit_test(test_finding),
-		cmocka_unit_test(test_owner),	      cmocka_unit_test(test_volume_access),
-		cmocka_unit_test(test_memory_used),   cmocka_unit_test(test_bounds),
+		cmocka_unit_test(test_tables),      cmocka_unit_test(test_finding),
+		cmocka_unit_test(test_owner),       cmocka_unit_test(test_volume_access),
+		cmocka_unit_test(test_memory_used), cmocka_unit_test(test_bounds),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
- * Canonical JSON: the same model gives the same bytes, any difference gives others, and keys stand in order. */
+ * Canonical JSON: the same model gives the same bytes, any difference gives others, and keys
+ * stand in order. */
 #include "kit/kit.h"
 
 #include "arena/arena.h"
@@ -10,8 +11,12 @@
 static struct arena *full(void)
 {
 	struct arena *a = arena_new(3, false);
-	struct command pool = { .kind = CMD_POOL_DEFINE, .name = "p", .detail = "dir", .text = "/srv" };
-	struct command volume = { .kind = CMD_VOLUME_CREATE, .pool = "p", .name = "disk", .size = 4096 };
+	struct command pool = {
+		.kind = CMD_POOL_DEFINE, .name = "p", .detail = "dir", .text = "/srv"
+	};
+	struct command volume = {
+		.kind = CMD_VOLUME_CREATE, .pool = "p", .name = "disk", .size = 4096
+	};
 
 	arena_apply(a, &pool);
 	arena_apply(a, &volume);
@@ -48,10 +53,12 @@ static void test_any_difference(void **state)
 	struct arena *a = full();
 	struct guest *g = arena_guest(a, "web1");
 	struct node *n = model_node(a->m, 2);
-	bool *const flags[] = { &g->stop_now, &g->wants_move, &g->move.sent, &g->move.loaded, &g->move.drain,
-				&n->drain,    &n->leaving,    &n->fence_wanted, &n->fence_power_on };
-	uint64_t *const numbers[] = { &a->m->index, &a->m->term, &a->m->next_event, &g->revision, &g->owner.epoch,
-				      &g->operation, &n->last_term, &n->proof.term, &n->memory_mib };
+	bool *const flags[] = { &g->stop_now,    &g->wants_move,   &g->move.sent,
+				&g->move.loaded, &g->move.drain,   &n->drain,
+				&n->leaving,     &n->fence_wanted, &n->fence_power_on };
+	uint64_t *const numbers[] = { &a->m->index,  &a->m->term,     &a->m->next_event,
+				      &g->revision,  &g->owner.epoch, &g->operation,
+				      &n->last_term, &n->proof.term,  &n->memory_mib };
 	_cleanup_(mem_freep) char *before = json_of(a);
 
 	(void)state;

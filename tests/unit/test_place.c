@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
- * Placement: memory is respected, load is spread, ties are broken the same way everywhere, and each node's reason is told. */
+ * Placement: memory is respected, load is spread, ties are broken the same way everywhere, and
+ * each node's reason is told. */
 #include "kit/kit.h"
 
 #include "arena/arena.h"
@@ -35,7 +36,9 @@ static void test_spreads(void **state)
 static void test_per_mille(void **state)
 {
 	struct arena *a = arena_new(2, false);
-	struct command facts = { .kind = CMD_REPORT_FACTS, .node = 2, .memory_mib = 4096, .cpus = 2 };
+	struct command facts = {
+		.kind = CMD_REPORT_FACTS, .node = 2, .memory_mib = 4096, .cpus = 2
+	};
 
 	(void)state;
 	arena_apply(a, &facts);
@@ -122,7 +125,10 @@ static void failed(struct arena *a, const char *guest, uint32_t node, bool start
 	vec_push(&arena_guest(a, guest)->failures, f);
 }
 
-/* One failed start rules a node out, ends only above the limit; both are forgotten when the window has passed. */
+/*
+ * One failed start rules a node out, ends only above the limit; both are forgotten when the
+ * window has passed.
+ */
 static void test_failures(void **state)
 {
 	struct arena *a = arena_new(2, false);
@@ -171,10 +177,10 @@ static void test_texts(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_spreads),	   cmocka_unit_test(test_per_mille),
+		cmocka_unit_test(test_spreads),       cmocka_unit_test(test_per_mille),
 		cmocka_unit_test(test_fewest_guests), cmocka_unit_test(test_room),
-		cmocka_unit_test(test_extras),	   cmocka_unit_test(test_who_is_out),
-		cmocka_unit_test(test_failures),   cmocka_unit_test(test_texts),
+		cmocka_unit_test(test_extras),        cmocka_unit_test(test_who_is_out),
+		cmocka_unit_test(test_failures),      cmocka_unit_test(test_texts),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -131,7 +131,8 @@ size_t arena_decide(struct arena *a)
 		vec_each(c, &out.commands) {
 			assert_true(c->reason[0]);
 			if (arena_apply(a, c) < 0)
-				fail_msg("policy's own order was refused: %s\n%s", a->err.text, arena_tail(a));
+				fail_msg("policy's own order was refused: %s\n%s", a->err.text,
+					 arena_tail(a));
 		}
 		n += out.commands.n;
 		if (!out.commands.n) {
@@ -214,7 +215,9 @@ struct arena *arena_new(uint32_t n_nodes, bool bare)
 	model_voters(a->m, &here, voters, n_nodes);
 	arena_open(a, ~0u, ~0u);
 	for (uint32_t i = 1; i <= n_nodes; i++) {
-		struct command c = { .kind = CMD_REPORT_FACTS, .node = i, .memory_mib = ARENA_MEMORY, .cpus = 2 };
+		struct command c = {
+			.kind = CMD_REPORT_FACTS, .node = i, .memory_mib = ARENA_MEMORY, .cpus = 2
+		};
 
 		assert_int_equal(arena_apply(a, &c), 0);
 		if (!bare)
@@ -293,7 +296,8 @@ int arena_done(struct arena *a, const char *name, enum op_kind kind, const char 
 	const struct operation *op = model_operation(a->m, arena_guest(a, name)->operation);
 
 	if (!op || op->kind != kind)
-		fail_msg("%s: %s is under way, not %s\n%s", name, op ? op_kind_text(op->kind) : "nothing", op_kind_text(kind),
+		fail_msg("%s: %s is under way, not %s\n%s", name,
+			 op ? op_kind_text(op->kind) : "nothing", op_kind_text(kind),
 			 arena_tail(a));
 	return report(a, op->id, name, failure);
 }
@@ -309,7 +313,9 @@ int arena_fenced(struct arena *a, uint32_t victim, const char *failure)
 
 int arena_ended(struct arena *a, const char *name, enum end_cause cause)
 {
-	struct command c = { .kind = CMD_REPORT_ENDED, .cause = cause, .epoch = arena_guest(a, name)->owner.epoch };
+	struct command c = { .kind = CMD_REPORT_ENDED,
+			     .cause = cause,
+			     .epoch = arena_guest(a, name)->owner.epoch };
 
 	STRCPY(c.name, name);
 	return arena_apply(a, &c);
@@ -330,8 +336,9 @@ void arena_is(struct arena *a, const char *name, enum guest_state state, uint32_
 	const struct guest *g = arena_guest(a, name);
 
 	if (g->state != state || g->owner.node != owner)
-		fail_msg("%s is %s at node %u, not %s at node %u\n%s", name, guest_state_text(g->state), g->owner.node,
-			 guest_state_text(state), owner, arena_tail(a));
+		fail_msg("%s is %s at node %u, not %s at node %u\n%s", name,
+			 guest_state_text(g->state), g->owner.node, guest_state_text(state), owner,
+			 arena_tail(a));
 }
 
 bool arena_said(const struct arena *a, const char *text)
@@ -352,18 +359,23 @@ static void must(struct arena *a, bool holds, const char *subject, const char *w
 
 static void check_guest(struct arena *a, const struct guest *g)
 {
-	bool down = g->state == GUEST_STOPPED || g->state == GUEST_RECOVERING || g->state == GUEST_HELD;
+	bool down =
+		g->state == GUEST_STOPPED || g->state == GUEST_RECOVERING || g->state == GUEST_HELD;
 	bool ordered = g->state == GUEST_STARTING;
 	bool moving = g->move.phase != MOVE_NONE;
 
 	must(a, down == !g->owner.node, g->name, "owned exactly when it is not down");
-	must(a, !g->operation || model_operation(a->m, g->operation), g->name, "its operation is in the model");
+	must(a, !g->operation || model_operation(a->m, g->operation), g->name,
+	     "its operation is in the model");
 	must(a, !down || !g->operation, g->name, "no operation while down");
 	must(a, !ordered || g->operation, g->name, "an operation while it starts");
 	must(a, g->state != GUEST_MIGRATING || moving, g->name, "a phase while it migrates");
-	must(a, !moving || g->state == GUEST_MIGRATING || g->state == GUEST_LOST, g->name, "no phase otherwise");
-	must(a, g->state != GUEST_LOST || (g->move.phase != MOVE_PREPARING && g->move.phase != MOVE_SENDING), g->name,
-	     "no target waits for one that is lost");
+	must(a, !moving || g->state == GUEST_MIGRATING || g->state == GUEST_LOST, g->name,
+	     "no phase otherwise");
+	must(a,
+	     g->state != GUEST_LOST ||
+		     (g->move.phase != MOVE_PREPARING && g->move.phase != MOVE_SENDING),
+	     g->name, "no target waits for one that is lost");
 	must(a, g->revision <= a->m->index, g->name, "no revision from the future");
 }
 
@@ -374,8 +386,10 @@ static void check_operation(struct arena *a, const struct operation *op)
 	const struct node *victim = model_node(a->m, op->victim);
 	const struct volume *v = model_volume(a->m, op->pool, op->volume);
 
-	must(a, (g && g->operation == op->id) || (victim && victim->fence_operation == op->id) ||
-		(v && v->operation == op->id), op_kind_text(op->kind), "somebody waits for it");
+	must(a,
+	     (g && g->operation == op->id) || (victim && victim->fence_operation == op->id) ||
+		     (v && v->operation == op->id),
+	     op_kind_text(op->kind), "somebody waits for it");
 }
 
 void arena_check(struct arena *a)
@@ -390,5 +404,6 @@ void arena_check(struct arena *a)
 	while ((op = map_next(a->m->operations, &operations)))
 		check_operation(a, op);
 	while ((n = map_next(a->m->nodes, &nodes)))
-		must(a, !n->fence_operation || model_operation(a->m, n->fence_operation), n->name, "its fencing is in the model");
+		must(a, !n->fence_operation || model_operation(a->m, n->fence_operation), n->name,
+		     "its fencing is in the model");
 }

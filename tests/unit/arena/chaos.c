@@ -32,7 +32,8 @@ static bool in_group(const struct chaos *c, uint32_t node)
 /* An agent acts only while it is in an open view. */
 static bool acts(const struct chaos *c, uint32_t node)
 {
-	return c->open && (c->agents & N(node)) && in_group(c, node) && c->lives[node] == c->a->life[node];
+	return c->open && (c->agents & N(node)) && in_group(c, node) &&
+	       c->lives[node] == c->a->life[node];
 }
 
 /* ---- views ---- */
@@ -47,7 +48,8 @@ static void look_around(struct chaos *c)
 		if (c->nodes[i].powered && !c->nodes[i].cut)
 			ring |= N(i);
 	}
-	if (agents == c->agents && ring == c->ring && !memcmp(c->lives, c->a->life, sizeof(c->lives)))
+	if (agents == c->agents && ring == c->ring &&
+	    !memcmp(c->lives, c->a->life, sizeof(c->lives)))
 		return;
 	c->agents = agents;
 	c->ring = ring;
@@ -134,7 +136,9 @@ static void send(struct chaos *c, uint32_t node, struct command *cmd)
 
 static void done(struct chaos *c, uint32_t node, size_t g, uint64_t op, bool ok)
 {
-	struct command cmd = { .kind = CMD_REPORT_DONE, .operation = op, .ok = ok, .detail = "tcp:x:1" };
+	struct command cmd = {
+		.kind = CMD_REPORT_DONE, .operation = op, .ok = ok, .detail = "tcp:x:1"
+	};
 
 	STRCPY(cmd.name, names[g]);
 	STRCPY(cmd.text, ok ? "" : "bad luck");
@@ -152,14 +156,14 @@ static void do_start(struct chaos *c, uint32_t node, size_t g, const struct oper
 {
 	struct chaos_proc *p = proc(c, node, g);
 
-	if (mishap(c, 4)) {
+	if (mishap(c, 10)) {
 		kill_proc(p);
 		done(c, node, g, op->id, false);
 		return;
 	}
 	if (p->state == PROC_NONE || p->epoch != op->epoch)
 		make(p, op, PROC_RUNS);
-	if (!mishap(c, 4))		/* else the word comes later, from the same agent or the next */
+	if (!mishap(c, 4)) /* else the word comes later, from the same agent or the next */
 		done(c, node, g, op->id, true);
 }
 
@@ -200,9 +204,10 @@ static void do_send(struct chaos *c, uint32_t node, size_t g, const struct opera
 	struct chaos_proc *from = proc(c, node, g), *to = proc(c, guest->move.target.node, g);
 
 	if (from->epoch != op->epoch || from->state == PROC_NONE)
-		return;				/* its end is reported for itself */
-	if (from->state == PROC_RUNS && to->state == PROC_INCOMING && to->epoch == guest->move.target.epoch &&
-	    !c->nodes[node].cut && !c->nodes[guest->move.target.node].cut && !mishap(c, 5)) {
+		return; /* its end is reported for itself */
+	if (from->state == PROC_RUNS && to->state == PROC_INCOMING &&
+	    to->epoch == guest->move.target.epoch && !c->nodes[node].cut &&
+	    !c->nodes[guest->move.target.node].cut && !mishap(c, 5)) {
 		from->state = PROC_SENT;
 		to->state = PROC_LOADED;
 	}
@@ -214,7 +219,8 @@ static void do_send(struct chaos *c, uint32_t node, size_t g, const struct opera
 static void do_activate(struct chaos *c, uint32_t node, size_t g, const struct operation *op)
 {
 	struct chaos_proc *p = proc(c, node, g);
-	bool ok = (p->state == PROC_LOADED || p->state == PROC_RUNS) && p->epoch == op->epoch && !mishap(c, 5);
+	bool ok = (p->state == PROC_LOADED || p->state == PROC_RUNS) && p->epoch == op->epoch &&
+		  !mishap(c, 5);
 
 	if (ok)
 		p->state = PROC_RUNS;
@@ -240,9 +246,9 @@ static void do_resume_source(struct chaos *c, uint32_t node, size_t g, const str
 
 typedef void do_fn(struct chaos *c, uint32_t node, size_t g, const struct operation *op);
 static do_fn *const deeds[OP_KIND_MAX] = {
-	[OP_START] = do_start,	     [OP_STOP] = do_end,	 [OP_KILL] = do_end,
-	[OP_PAUSE] = do_switch,	     [OP_RESUME] = do_switch,	 [OP_PREPARE_IN] = do_prepare,
-	[OP_SEND] = do_send,	     [OP_ACTIVATE] = do_activate, [OP_RESUME_SOURCE] = do_resume_source,
+	[OP_START] = do_start,  [OP_STOP] = do_end,          [OP_KILL] = do_end,
+	[OP_PAUSE] = do_switch, [OP_RESUME] = do_switch,     [OP_PREPARE_IN] = do_prepare,
+	[OP_SEND] = do_send,    [OP_ACTIVATE] = do_activate, [OP_RESUME_SOURCE] = do_resume_source,
 };
 
 static bool mine(const struct chaos *c, uint32_t node, const struct owner *o)
@@ -257,16 +263,19 @@ static void clean_up(struct chaos *c, uint32_t node, size_t g, const struct gues
 {
 	struct chaos_proc *p = proc(c, node, g);
 	bool owner = guest && mine(c, node, &guest->owner) && guest->owner.epoch == p->epoch;
-	bool target = guest && guest->move.phase != MOVE_NONE && mine(c, node, &guest->move.target) &&
-		      guest->move.target.epoch == p->epoch;
+	bool target = guest && guest->move.phase != MOVE_NONE &&
+		      mine(c, node, &guest->move.target) && guest->move.target.epoch == p->epoch;
 
 	if (!owner && !target)
 		kill_proc(p);
 }
 
-static void say_ended(struct chaos *c, uint32_t node, size_t g, enum command_kind kind, uint64_t epoch)
+static void say_ended(struct chaos *c, uint32_t node, size_t g, enum command_kind kind,
+		      uint64_t epoch)
 {
-	struct command cmd = { .kind = kind, .epoch = epoch, .cause = pick(c, 4) ? END_CRASH : END_POWEROFF };
+	struct command cmd = { .kind = kind,
+			       .epoch = epoch,
+			       .cause = pick(c, 4) ? END_CRASH : END_POWEROFF };
 
 	if (proc(c, node, g)->reported_end == epoch)
 		return;
@@ -277,12 +286,14 @@ static void say_ended(struct chaos *c, uint32_t node, size_t g, enum command_kin
 
 static void say_state(struct chaos *c, uint32_t node, size_t g, const struct guest *guest)
 {
-	static const enum guest_state seen[] = { [PROC_RUNS] = GUEST_RUNNING, [PROC_PAUSED] = GUEST_PAUSED,
+	static const enum guest_state seen[] = { [PROC_RUNS] = GUEST_RUNNING,
+						 [PROC_PAUSED] = GUEST_PAUSED,
 						 [PROC_IO_ERROR] = GUEST_IO_ERROR };
 	const struct chaos_proc *p = proc(c, node, g);
 	struct command cmd = { .kind = CMD_REPORT_STATE, .epoch = p->epoch };
 
-	if (!active(p) || guest->operation || guest->move.phase != MOVE_NONE || seen[p->state] == guest->state)
+	if (!active(p) || guest->operation || guest->move.phase != MOVE_NONE ||
+	    seen[p->state] == guest->state)
 		return;
 	cmd.state = seen[p->state];
 	STRCPY(cmd.name, names[g]);
@@ -297,7 +308,8 @@ static void reconcile(struct chaos *c, uint32_t node, size_t g, const struct gue
 
 	if (mine(c, node, &guest->owner) && p->state == PROC_NONE)
 		say_ended(c, node, g, CMD_REPORT_ENDED, guest->owner.epoch);
-	else if (guest->move.phase == MOVE_SENDING && mine(c, node, &guest->move.target) && p->state == PROC_NONE)
+	else if (guest->move.phase == MOVE_SENDING && mine(c, node, &guest->move.target) &&
+		 p->state == PROC_NONE)
 		say_ended(c, node, g, CMD_REPORT_BROKEN, guest->move.target.epoch);
 	else if (mine(c, node, &guest->owner))
 		say_state(c, node, g, guest);
@@ -308,7 +320,8 @@ static void reconcile(struct chaos *c, uint32_t node, size_t g, const struct gue
 	}
 }
 
-static const struct operation *my_operation(const struct chaos *c, uint32_t node, const struct guest *guest)
+static const struct operation *my_operation(const struct chaos *c, uint32_t node,
+					    const struct guest *guest)
 {
 	const struct operation *op = guest ? model_operation(c->a->m, guest->operation) : NULL;
 
@@ -335,12 +348,16 @@ static void work_at_fencing(struct chaos *c, uint32_t node)
 	const struct operation *op;
 
 	while ((op = map_next(c->a->m->operations, &it))) {
-		struct command cmd = { .kind = CMD_REPORT_DONE, .operation = op->id, .ok = !mishap(c, 3), .text = "no" };
+		struct command cmd = { .kind = CMD_REPORT_DONE,
+				       .operation = op->id,
+				       .ok = !mishap(c, 3),
+				       .text = "no" };
 
-		if (op->kind != OP_FENCE || !mine(c, node, &(struct owner){ op->node, op->incarnation, 0 }) ||
+		if (op->kind != OP_FENCE ||
+		    !mine(c, node, &(struct owner){ op->node, op->incarnation, 0 }) ||
 		    c->nodes[node].reported_fence == op->id || mishap(c, 3))
 			continue;
-		if (cmd.ok || mishap(c, 2))		/* a failure may have cut the power all the same */
+		if (cmd.ok || mishap(c, 2)) /* a failure may have cut the power all the same */
 			power_off(c, op->victim);
 		c->nodes[node].reported_fence = op->id;
 		send(c, node, &cmd);
@@ -408,16 +425,18 @@ static void decide(struct chaos *c)
 
 static void order(struct chaos *c)
 {
-	static const enum command_kind kinds[] = { CMD_GUEST_WANT, CMD_GUEST_WANT, CMD_GUEST_WANT, CMD_GUEST_MIGRATE,
-						   CMD_GUEST_MIGRATE, CMD_GUEST_MIGRATE, CMD_NODE_DRAIN,
-						   CMD_NODE_ACTIVATE, CMD_NODE_FENCE };
+	static const enum command_kind kinds[] = { CMD_GUEST_WANT,    CMD_GUEST_WANT,
+						   CMD_GUEST_WANT,    CMD_GUEST_MIGRATE,
+						   CMD_GUEST_MIGRATE, CMD_GUEST_MIGRATE,
+						   CMD_NODE_DRAIN,    CMD_NODE_ACTIVATE,
+						   CMD_NODE_FENCE };
 	struct command cmd = { .kind = kinds[pick(c, ARRAY_SIZE(kinds))] };
 
 	if (!c->open)
 		return;
 	STRCPY(cmd.name, names[pick(c, CHAOS_GUESTS)]);
 	cmd.node = cmd.kind >= CMD_NODE_DRAIN ? some_node(c) : pick(c, c->a->n_nodes + 1);
-	cmd.desired = pick(c, 3) ? DESIRED_RUNNING : (enum desired)pick(c, DESIRED_MAX);
+	cmd.desired = pick(c, 6) ? DESIRED_RUNNING : (enum desired)pick(c, DESIRED_MAX);
 	cmd.stop_now = cmd.kind == CMD_GUEST_WANT && cmd.desired == DESIRED_STOPPED && pick(c, 2);
 	if (cmd.desired == DESIRED_STOPPED)
 		cmd.node = 0;
@@ -444,50 +463,40 @@ static void befall_node(struct chaos *c)
 	uint32_t node = some_node(c);
 	struct chaos_node *n = &c->nodes[node];
 
-	switch (pick(c, 8)) {
-	case 0:
+	uint32_t what = pick(c, 12);
+
+	if (what < 1)
 		power_off(c, node);
-		break;
-	case 1:
-	case 2:
+	else if (what < 5)
 		power_on(c, node);
-		break;
-	case 3:
-		n->agent = false;
-		forget_reports(c, node);
-		break;
-	case 4:
+	else if (what < 6)
+		n->agent = false, forget_reports(c, node);
+	else if (what < 8)
 		n->agent = n->powered;
-		break;
-	case 5:
-		n->cut = true;
-		break;
-	default:
-		n->cut = false;
-		break;
-	}
+	else
+		n->cut = what == 8;
 	if (pick(c, 4))
 		look_around(c);
 }
 
 void chaos_step(struct chaos *c)
 {
-	uint32_t what = pick(c, 32);
+	uint32_t what = pick(c, 64);
 
 	c->a->quick = c->steps++ % 16 != 0;
-	if (what < 10)
+	if (what < 22)
 		work(c, some_node(c));
-	else if (what < 18)
+	else if (what < 38)
 		deliver(c);
-	else if (what < 24)
+	else if (what < 50)
 		decide(c);
-	else if (what < 26)
+	else if (what < 55)
 		order(c);
-	else if (what < 27)
+	else if (what < 57)
 		befall_process(c);
-	else if (what < 29)
+	else if (what < 60)
 		befall_node(c);
-	else if (what < 31)
+	else if (what < 63)
 		look_around(c);
 	else
 		c->a->now += (int64_t)pick(c, 40) * US_PER_S;
@@ -517,7 +526,8 @@ static bool settled(struct chaos *c)
 	if (c->reports.n || map_count(c->a->m->operations))
 		return false;
 	while ((g = map_next(c->a->m->guests, &it)))
-		if (g->state == GUEST_LOST || g->state == GUEST_RECOVERING || g->state == GUEST_MIGRATING ||
+		if (g->state == GUEST_LOST || g->state == GUEST_RECOVERING ||
+		    g->state == GUEST_MIGRATING ||
 		    (g->state == GUEST_STOPPED && g->desired != DESIRED_STOPPED) || g->wants_move)
 			return false;
 	return true;
@@ -533,11 +543,12 @@ static void check_truth(struct chaos *c)
 			struct chaos_proc *p = proc(c, i, g);
 			bool here = guest->owner.node == i;
 
-			if (here != (p->state != PROC_NONE) || (here && p->epoch != guest->owner.epoch) ||
+			if (here != (p->state != PROC_NONE) ||
+			    (here && p->epoch != guest->owner.epoch) ||
 			    (here && (guest->state == GUEST_RUNNING) != (p->state == PROC_RUNS)))
-				fail_msg("%s is %s at n%u, but its process at n%u says %d\n%s", names[g],
-					 guest_state_text(guest->state), guest->owner.node, i, p->state,
-					 arena_tail(c->a));
+				fail_msg("%s is %s at n%u, but its process at n%u says %d\n%s",
+					 names[g], guest_state_text(guest->state),
+					 guest->owner.node, i, p->state, arena_tail(c->a));
 		}
 	}
 }
@@ -549,7 +560,7 @@ void chaos_settle(struct chaos *c)
 		for (uint32_t i = 1; i <= c->a->n_nodes; i++)
 			work(c, i);
 		for (uint32_t i = 1; i <= c->a->n_nodes; i++)
-			power_on(c, i);			/* a fencing under way has its way, once */
+			power_on(c, i); /* a fencing under way has its way, once */
 		look_around(c);
 		for (size_t n = c->reports.n; n > 0; n--)
 			deliver(c);
@@ -565,7 +576,14 @@ void chaos_settle(struct chaos *c)
 		}
 		c->a->now += US_PER_S;
 	}
-	fail_msg("it does not settle:\n%s", arena_tail(c->a));
+	arena_tail(c->a);
+	for (size_t g = 0; g < CHAOS_GUESTS; g++)
+		print_error("%s: %s, wanted %s, at n%u\n", names[g],
+			    guest_state_text(model_guest(c->a->m, names[g])->state),
+			    desired_text(model_guest(c->a->m, names[g])->desired),
+			    model_guest(c->a->m, names[g])->owner.node);
+	fail_msg("it does not settle: %zu operations, %zu reports", map_count(c->a->m->operations),
+		 c->reports.n);
 }
 
 struct chaos *chaos_new(uint64_t seed, uint32_t n_nodes)

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
- * Chaos around an arena: nodes with real (simulated) processes, executors that follow their operations, and all that can befall them. */
+ * Chaos around an arena: nodes with real (simulated) processes, executors that follow their
+ * operations, and all that can befall them. */
 #ifndef DOMUS_TESTS_CHAOS_H
 #define DOMUS_TESTS_CHAOS_H
 
@@ -13,8 +14,8 @@ enum chaos_proc_state {
 	PROC_PAUSED,
 	PROC_IO_ERROR,
 	PROC_INCOMING,
-	PROC_LOADED,		/* all is here, stands */
-	PROC_SENT		/* all is sent, stands */
+	PROC_LOADED, /* all is here, stands */
+	PROC_SENT    /* all is sent, stands */
 };
 
 /* What is on a node, whatever the ledger thinks. */
@@ -42,10 +43,10 @@ struct chaos {
 	struct arena *a;
 	uint64_t seed;
 	struct chaos_node nodes[ARENA_NODES + 1];
-	unsigned agents, ring;		/* of the last OPEN */
-	unsigned lives[ARENA_NODES + 1];	/* and in which life each was in it */
-	bool open;			/* a majority is in it */
-	bool kind;			/* nothing fails any more */
+	unsigned agents, ring;           /* of the last OPEN */
+	unsigned lives[ARENA_NODES + 1]; /* and in which life each was in it */
+	bool open;                       /* a majority is in it */
+	bool kind;                       /* nothing fails any more */
 	VEC(struct chaos_report) reports;
 	size_t steps;
 };

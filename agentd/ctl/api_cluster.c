@@ -1,0 +1,193 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * Methods about the cluster as a whole: status, init, join, what became of an order. */
+#include "api_priv.h"
+
+#include <stdio.h>
+
+static void voters_json(struct api *api, struct json *j)
+{
+	const struct ledger_voters *voters = engine_voters(api->engine);
+
+	json_array(j);
+	for (size_t i = 0; i < voters->n; i++) {
+		json_object(j);
+		json_kv_str(j, "name", voters->v[i].name);
+		json_kv_u64(j, "votes", voters->v[i].votes);
+		json_object_end(j);
+	}
+	json_array_end(j);
+}
+
+static void ledger_json(struct api *api, const struct engine_status *s, struct json *j)
+{
+	const struct model *m = engine_model(api->engine);
+	char digest[65];
+
+	json_kv_u64(j, "applied", s->ledger.applied);
+	json_kv_str(j, "cluster", m->cluster);
+	json_kv_u64(j, "committed", s->ledger.committed);
+	json_kv_bool(j, "current", s->current);
+	json_kv_str(j, "digest", engine_digest(api->engine, digest));
+	json_kv_u64(j, "id", s->node);
+	api_node_json(j, "leader", m, s->ledger.leader);
+	json_kv_str(j, "node", s->node_name);
+	json_kv_bool(j, "open", s->ledger.open);
+	json_kv_bool(j, "quorate", s->ledger.quorate);
+	json_kv_str(j, "role", ledger_role_text(s->ledger.role));
+	json_kv_u64(j, "term", m->term);
+	json_key(j, "voters");
+	voters_json(api, j);
+	json_kv_u64(j, "waiting", s->ledger.waiting);
+	json_kv_str(j, "why_not", s->why_not);
+}
+
+/* What an operation is about, for people. */
+static void operation_subject(const struct model *m, const struct operation *op, char *ret,
+			      size_t size)
+{
+	if (op->guest[0])
+		snprintf(ret, size, "%s", op->guest);
+	else if (op->volume[0])
+		snprintf(ret, size, "%s/%s", op->pool, op->volume);
+	else
+		snprintf(ret, size, "%s", op->victim ? model_node_name(m, op->victim) : "");
+}
+
+static void operations_json(const struct model *m, struct json *j)
+{
+	char subject[2 * MODEL_NAME_MAX];
+	const struct operation *op;
+	struct map_iter it = { 0 };
+
+	json_array(j);
+	while ((op = map_next(m->operations, &it))) {
+		operation_subject(m, op, subject, sizeof(subject));
+		json_object(j);
+		json_kv_i64(j, "deadline_us", op->deadline_us);
+		json_kv_u64(j, "id", op->id);
+		json_kv_str(j, "kind", op_kind_text(op->kind));
+		api_node_json(j, "node", m, op->node);
+		json_kv_str(j, "subject", subject);
+		json_object_end(j);
+	}
+	json_array_end(j);
+}
+
+static void alarms_json(struct api *api, struct json *j)
+{
+	const char *alarm = engine_alarm(api->engine);
+
+	json_array(j);
+	if (alarm[0])
+		json_str(j, alarm);
+	json_array_end(j);
+}
+
+void api_status(void *ctx, struct call *call)
+{
+	struct api *api = ctx;
+	struct engine_status s;
+	struct json *j = call_result(call);
+
+	engine_status(api->engine, &s);
+	json_object(j);
+	json_key(j, "alarms");
+	alarms_json(api, j);
+	ledger_json(api, &s, j);
+	json_key(j, "guests");
+	api_guests_json(api, j);
+	json_key(j, "nodes");
+	api_nodes_json(api, j);
+	json_key(j, "operations");
+	operations_json(engine_model(api->engine), j);
+	json_object_end(j);
+	call_answer(call);
+}
+
+/* Of init and join: this node is a voter, and knows what the cluster knows. */
+static bool member_ready(void *ctx, struct call *call)
+{
+	struct api *api = ctx;
+	struct engine_status s;
+	struct json *j;
+
+	engine_status(api->engine, &s);
+	if (s.ledger.role != LEDGER_VOTER || !s.current)
+		return false;
+	j = call_result(call);
+	json_object(j);
+	json_kv_str(j, "cluster", engine_model(api->engine)->cluster);
+	json_kv_str(j, "node", s.node_name);
+	json_object_end(j);
+	call_answer(call);
+	return true;
+}
+
+static void member_late(void *ctx, struct call *call)
+{
+	struct api *api = ctx;
+	struct engine_status s;
+
+	engine_status(api->engine, &s);
+	call_fail(call, REPLY_UNKNOWN, "not done after %d s, going on (%s): see: domus status",
+		  PROTO_ORDER_MS / 1000, s.why_not);
+}
+
+static void member_wait(struct api *api, struct call *call, int r, const struct err *err)
+{
+	if (r < 0) {
+		call_fail(call, reply_code_of_errno(r), "%s", err->text);
+		return;
+	}
+	if (member_ready(api, call))
+		return;
+	call->ready = member_ready;
+	call_wait(call, PROTO_ORDER_MS, member_late);
+}
+
+void api_cluster_init(void *ctx, struct call *call)
+{
+	struct api *api = ctx;
+	struct err err = { 0 };
+
+	member_wait(api, call, engine_cluster_init(api->engine, call->params.name, &err), &err);
+}
+
+void api_cluster_join(void *ctx, struct call *call)
+{
+	struct api *api = ctx;
+	struct err err = { 0 };
+
+	member_wait(api, call, engine_cluster_join(api->engine, &err), &err);
+}
+
+void api_request_outcome(void *ctx, struct call *call)
+{
+	struct api *api = ctx;
+	struct command_id id;
+	struct err err = { 0 };
+	uint64_t index = 0;
+	struct json *j;
+	int r;
+
+	if (api_order_parse(call->params.id, &id) < 0) {
+		call_fail(call, REPLY_BAD_REQUEST,
+			  "request: not an id: NODE:UUID:NUMBER is wanted");
+		return;
+	}
+	r = engine_outcome(api->engine, &id, &err, &index);
+	if (r < 0) {
+		call_fail(call, REPLY_NOT_FOUND, "request: too old to tell");
+		return;
+	}
+	if (r > 0 && err.code) {
+		call_fail_err(call, &err);
+		return;
+	}
+	j = call_result(call);
+	json_object(j);
+	json_kv_u64(j, "index", index);
+	json_kv_str(j, "outcome", r > 0 ? "applied" : "not-seen");
+	json_object_end(j);
+	call_answer(call);
+}

@@ -1,0 +1,117 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * Methods about pools and volumes. */
+#include "api_priv.h"
+
+#include "base/mem.h"
+
+#include <string.h>
+
+#define DEFAULT_POOL "default"
+#define BACKEND      "dir" /* the only one so far */
+#define BLOCK        4096  /* a volume's size is a multiple of it: what O_DIRECT may ask for */
+
+void api_pool_create(void *ctx, struct call *call)
+{
+	struct api *api = ctx;
+	struct command c = api_command(api, call, CMD_POOL_DEFINE);
+
+	if (call->params.path[0] != '/') {
+		call_fail(call, REPLY_BAD_REQUEST, "pool: \"path\" must be absolute");
+		return;
+	}
+	STRCPY(c.detail, call->params.backend[0] ? call->params.backend : BACKEND);
+	STRCPY(c.text, call->params.path);
+	if (strcmp(c.detail, BACKEND) != 0) {
+		call_fail(call, REPLY_BAD_REQUEST, "pool: \"backend\" must be \"dir\"");
+		return;
+	}
+	api_order(api, call, &c);
+}
+
+void api_pool_list(void *ctx, struct call *call)
+{
+	struct api *api = ctx;
+	struct json *j = call_result(call);
+	struct map_iter it = { 0 };
+	const struct pool *p;
+
+	json_array(j);
+	while ((p = map_next(engine_model(api->engine)->pools, &it))) {
+		json_object(j);
+		json_kv_str(j, "backend", p->backend);
+		json_kv_str(j, "name", p->name);
+		json_kv_str(j, "path", p->path);
+		json_object_end(j);
+	}
+	json_array_end(j);
+	call_answer(call);
+}
+
+static void order_volume(struct api *api, struct call *call, enum command_kind kind)
+{
+	struct command c = api_command(api, call, kind);
+
+	STRCPY(c.pool, call->params.pool[0] ? call->params.pool : DEFAULT_POOL);
+	c.size = call->params.size;
+	api_order(api, call, &c);
+}
+
+void api_volume_create(void *ctx, struct call *call)
+{
+	if (call->params.size % BLOCK) {
+		call_fail(call, REPLY_BAD_REQUEST,
+			  "volume: the size must be a multiple of 4096 bytes");
+		return;
+	}
+	order_volume(ctx, call, CMD_VOLUME_CREATE);
+}
+
+void api_volume_delete(void *ctx, struct call *call)
+{
+	order_volume(ctx, call, CMD_VOLUME_DELETE);
+}
+
+/* Who holds it: the owner of the guest that names it, and the target while it is shared. */
+static void holders_json(const struct model *m, const struct guest *g, enum volume_access access,
+			 struct json *j)
+{
+	json_array(j);
+	if (access != VOLUME_NOT_IN_USE && g)
+		json_str(j, model_node_name(m, g->owner.node));
+	if (access == VOLUME_SHARED && g && g->move.target.node)
+		json_str(j, model_node_name(m, g->move.target.node));
+	json_array_end(j);
+}
+
+static void volume_json(const struct model *m, const struct volume *v, struct json *j)
+{
+	const struct guest *g = model_volume_user(m, v->pool, v->name);
+	enum volume_access access = model_volume_access(m, v->pool, v->name);
+
+	json_object(j);
+	json_kv_str(j, "access", volume_access_text(access));
+	json_kv_str(j, "guest", g ? g->name : NULL);
+	json_kv_str(j, "name", v->name);
+	json_key(j, "nodes");
+	holders_json(m, g, access, j);
+	json_kv_str(j, "pool", v->pool);
+	json_kv_str(j, "reason", v->reason);
+	json_kv_u64(j, "size", v->size);
+	json_kv_str(j, "state", volume_state_text(v->state));
+	json_object_end(j);
+}
+
+void api_volume_list(void *ctx, struct call *call)
+{
+	struct api *api = ctx;
+	const struct model *m = engine_model(api->engine);
+	struct json *j = call_result(call);
+	struct map_iter it = { 0 };
+	const struct volume *v;
+
+	json_array(j);
+	while ((v = map_next(m->volumes, &it)))
+		volume_json(m, v, j);
+	json_array_end(j);
+	call_answer(call);
+}
