@@ -3,6 +3,7 @@
 ROOMS += agent
 agent.dir := agentd
 agent.may := base hypervisor
+agent.adapters := main.c
 
 PROGRAMS += domus-agentd
 domus-agentd.main := agentd/main.c
