@@ -18,6 +18,7 @@
 #	NAME.units		its tests: X stands for tests/unit/test_X.c
 #	test_X.may		rooms that this test needs beyond the room and its own
 #	PROGRAMS += NAME	BUILD/bin/NAME, with NAME.main, NAME.may, NAME.install (sbin, bin)
+#	MANUALS			its manual pages (scdoc): NAME.SECTION.scd
 #	LAB_NEEDS DEMO BENCHES	what the lab tests need; what make demo runs; targets of make bench
 
 BUILD ?= build
@@ -169,9 +170,23 @@ demo: deps
 
 bench: $(BENCHES)
 
-install: all
+# storage/storage.7.scd is installed as domus-storage(7), agentd/cli/domus.8.scd as domus(8).
+PAGES := $(foreach m,$(MANUALS),$(B)/man/$(if $(filter domus%,$(notdir $m)),,domus-)$(basename $(notdir $m)))
+vpath %.scd $(sort $(dir $(MANUALS)))
+$(B)/man/domus-%: %.scd
+	@mkdir -p $(@D)
+	$(Q)scdoc <$< >$@
+$(B)/man/%: %.scd
+	@mkdir -p $(@D)
+	$(Q)scdoc <$< >$@
+
+install: all $(PAGES)
 	$(foreach p,$(PROGRAMS),install -D -m 0755 $(B)/bin/$p \
 		$(DESTDIR)$(PREFIX)/$($p.install)/$p$(newline))
+	$(foreach p,$(PAGES),install -D -m 0644 $p \
+		$(DESTDIR)$(PREFIX)/share/man/man$(subst .,,$(suffix $p))/$(notdir $p)$(newline))
+	install -D -m 0644 packaging/completion/domus.bash \
+		$(DESTDIR)$(PREFIX)/share/bash-completion/completions/domus
 
 define newline
 

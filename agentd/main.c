@@ -79,7 +79,7 @@ static int run(struct agent *a, struct err *ret_err)
 	struct engine_parts parts = { .env = a->env, .store = a->store, .storage = a->storage, .driver = a->driver,
 				      .fence = a->fence, .log = log_text };
 
-	if (ctl_new(&a->env, a->engine, NULL, &a->ctl, ret_err) < 0)
+	if (ctl_new(&a->env, a->engine, a->options.socket, &a->ctl, ret_err) < 0)
 		return ret_err->code;
 	a->corosync = corosync_new(a->loop, &engine_order_events, a->engine);
 	parts.order = corosync_order(a->corosync);

@@ -15,7 +15,8 @@
 static const struct option table[] = {
 	{ "run-dir", required_argument, NULL, 'r' },	{ "state-dir", required_argument, NULL, 's' },
 	{ "fence-dir", required_argument, NULL, 'f' },	{ "accel", required_argument, NULL, 'a' },
-	{ "memory-mib", required_argument, NULL, 'm' }, { "debug", no_argument, NULL, 'd' },
+	{ "memory-mib", required_argument, NULL, 'm' }, { "socket", required_argument, NULL, 'S' },
+	{ "debug", no_argument, NULL, 'd' },
 	{ "version", no_argument, NULL, 'v' },		{ "help", no_argument, NULL, 'h' },
 	{ NULL, 0, NULL, 0 },
 };
@@ -28,6 +29,7 @@ static const char help[] =
 	"  --fence-dir DIR   where fence agents are; default /usr/sbin\n"
 	"  --accel WHAT      kvm, tcg, or auto: whichever works; default auto\n"
 	"  --memory-mib N    memory for guests; default: the machine's, less 512 MiB (or a quarter, if that is less)\n"
+	"  --socket SUFFIX   tells this agent's socket from others' in one network namespace\n"
 	"  --debug           log more\n";
 
 static uint64_t default_memory(void)
@@ -58,6 +60,7 @@ static int set(struct options *o, int option, const char *value)
 	case 'm':
 		o->memory_mib = strtoull(value, &end, 10);
 		return *end || !o->memory_mib || o->memory_mib > (1u << 24) ? usage("--memory-mib must be a number of MiB", value) : 0;
+	case 'S': o->socket = value; return 0;
 	case 'd': o->debug = true; return 0;
 	case 'v': puts("domus-agentd " DOMUS_VERSION); return 1;
 	case 'h': fputs(help, stdout); return 1;

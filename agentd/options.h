@@ -12,6 +12,7 @@ struct options {
 	const char *run_dir;		/* a tmpfs: what goes with the boot */
 	const char *state_dir;		/* the ledger */
 	const char *fence_dir;		/* where fence agents are */
+	const char *socket;		/* suffix of the local socket's name, or NULL */
 	enum accel accel;
 	uint64_t memory_mib;		/* for guests; default: the machine's, less 512 MiB or a quarter, whichever is less */
 	uint32_t cpus;

@@ -9,3 +9,4 @@ PROGRAMS += domus-agentd
 domus-agentd.main := agentd/main.c
 domus-agentd.may := agent base policy storage hypervisor cluster store fence pcmk proto exec engine ctl agent
 domus-agentd.install := sbin
+MANUALS += agentd/domus-agentd.8.scd

@@ -11,7 +11,7 @@ set -eu
 
 build="gcc libc6-dev make pkg-config python3 libglib2.0-dev libqb-dev libcpg-dev libquorum-dev
 	libvotequorum-dev libcmap-dev libcfg-dev libcorosync-common-dev libsqlite3-dev
-	libjansson-dev libssl-dev pacemaker-dev"
+	libjansson-dev libssl-dev pacemaker-dev scdoc"
 tests="libcmocka-dev shellcheck binutils"
 lab="corosync python3-pytest nftables iproute2 util-linux procps qemu-system-x86 qemu-utils cpio
 	xz-utils zstd"

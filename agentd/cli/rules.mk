@@ -10,3 +10,4 @@ PROGRAMS += domus
 domus.main := agentd/cli/main.c
 domus.may := base proto client cli
 domus.install := bin
+MANUALS += agentd/cli/domus.8.scd

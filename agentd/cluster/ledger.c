@@ -299,17 +299,17 @@ static int may_init(const struct ledger *l, struct err *ret_err)
 
 	if (l->failed)
 		return err_set(ret_err, -EIO,
-			       "cluster init: the ledger's disk has failed on this node");
+			       "the ledger's disk has failed on this node");
 	if (!id_is_none(&l->cluster))
 		return err_set(ret_err, -EEXIST,
-			       "cluster init: this node belongs to a cluster already");
+			       "this node belongs to a cluster already");
 	if (other)
 		return err_set(
 			ret_err, -EEXIST,
-			"cluster init: node %u here has a ledger already: run domus cluster join",
+			"node %u here has a ledger already: run domus cluster join",
 			other->node);
 	if (l->writing.active || l->joining)
-		return err_set(ret_err, -EBUSY, "cluster init: this node is joining a cluster");
+		return err_set(ret_err, -EBUSY, "this node is joining a cluster");
 	return 0;
 }
 
@@ -359,13 +359,13 @@ int ledger_join(struct ledger *l, ledger_effects *out, struct err *ret_err)
 
 	if (l->failed)
 		return err_set(ret_err, -EIO,
-			       "cluster join: the ledger's disk has failed on this node");
+			       "the ledger's disk has failed on this node");
 	if (status_role(l) == LEDGER_VOTER)
-		return err_set(ret_err, -EALREADY, "cluster join: this node is a voter already");
+		return err_set(ret_err, -EALREADY, "this node is a voter already");
 	if (l->barred)
 		return err_set(
 			ret_err, -EUCLEAN,
-			"cluster join: the ledger here contradicts the others': move the state "
+			"the ledger here contradicts the others': move the state "
 			"folder away, restart the agent and join again");
 	l->joining = true;
 	catchup_start(l, &s);

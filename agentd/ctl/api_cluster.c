@@ -112,6 +112,9 @@ static bool member_ready(void *ctx, struct call *call)
 	struct json *j;
 
 	engine_status(api->engine, &s);
+	/* Of init, which has a name for it: it is applied after the cluster has opened. */
+	if (call->params.name[0] && !engine_model(api->engine)->cluster[0])
+		return false;
 	if (s.ledger.role != LEDGER_VOTER || !s.current)
 		return false;
 	j = call_result(call);

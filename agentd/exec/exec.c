@@ -68,13 +68,39 @@ static void job_drop(struct job *j)
 		fence_cancel(TAKE_PTR(j->fence));
 		j->busy = false;
 	}
-	if (!j->busy)
+	if (j->busy)
+		vec_push(&j->x->leaving, j);
+	else
 		job_free(j);
+}
+
+/* The call of an operation that is over is still under way: what it will have done is not to be seen yet. */
+static bool has_leaving(const struct exec *x, const char *guest)
+{
+	struct job *const *j;
+
+	vec_each(j, &x->leaving)
+		if (!strcmp((*j)->op.guest, guest))
+			return true;
+	return false;
+}
+
+static void job_leave(struct job *j)
+{
+	struct exec *x = j->x;
+
+	for (size_t i = 0; i < x->leaving.n; i++)
+		if (x->leaving.v[i] == j) {
+			vec_remove(&x->leaving, i);
+			break;
+		}
+	job_free(j);
+	x->conf.events->moved(x->conf.ctx);
 }
 
 void job_step(struct job *j)
 {
-	if (j->busy || j->done || j->dropped)
+	if (j->busy || j->done || j->dropped || (j->op.guest[0] && has_leaving(j->x, j->op.guest)))
 		return;
 	steps[j->op.kind](j);
 }
@@ -120,10 +146,7 @@ void job_called(void *job, const struct err *err)
 
 	j->busy = false;
 	if (j->dropped) {
-		struct exec *x = j->x;
-
-		job_free(j);
-		x->conf.events->moved(x->conf.ctx);
+		job_leave(j);
 		return;
 	}
 	if (err->code)
@@ -274,6 +297,9 @@ void exec_free(struct exec *x)
 		return;
 	while ((j = map_next(x->jobs, &it)))
 		job_free(j);
+	while (x->leaving.n)
+		job_free(x->leaving.v[--x->leaving.n]);
+	vec_free(&x->leaving);
 	map_free(x->jobs);
 	map_free(x->locals);
 	map_free(x->ended);

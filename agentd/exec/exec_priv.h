@@ -28,7 +28,7 @@ struct job {
 	bool inherited;			/* ordered before this agent came up: an earlier one may have done a part */
 	bool busy;			/* a call is under way whose completion steps the job again */
 	bool done;			/* reported */
-	bool dropped;			/* no longer in the model; freed when not busy */
+	bool dropped;			/* no longer in the model; freed when not busy. Until then other jobs of its guest wait */
 	bool created;			/* the process was asked for by this job */
 	bool asked;			/* its one attempt was begun (a stop: the guest was asked; of the source's resume: the cancel) */
 	bool tried;			/* of the source's resume: the resume itself was begun */
@@ -49,6 +49,7 @@ struct exec {
 	uint64_t pools_seen;		/* highest revision of a pool that storage was told */
 	struct map *locals;		/* guest -> struct local */
 	struct map *jobs;		/* operation -> struct job */
+	VEC(struct job *) leaving;	/* dropped ones whose call is still under way */
 	struct map *ended;		/* guest -> uint64_t *: epoch whose end was reported */
 };
 
