@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
- * Applying: which handler carries out which command, and whether what it was decided on still holds. */
+ * Applying: which handler carries out which command, and whether what it was decided on still
+ * holds. */
 #include "apply_priv.h"
 
 #include <string.h>
@@ -41,7 +42,8 @@ struct guest *apply_find_guest(const struct model *m, const char *name, struct e
 	struct guest *g = model_guest(m, name);
 
 	if (!g)
-		err_set(ret_err, -ENOENT, "guest %s: there is none of this name: see 'domus guest list'", name);
+		err_set(ret_err, -ENOENT,
+			"guest %s: there is none of this name: see 'domus guest list'", name);
 	return g;
 }
 
@@ -50,20 +52,24 @@ struct node *apply_find_node(const struct model *m, uint32_t id, struct err *ret
 	struct node *n = model_node(m, id);
 
 	if (!n)
-		err_set(ret_err, -ENOENT, "node %u: there is none of this id: see 'domus node list'", id);
+		err_set(ret_err, -ENOENT,
+			"node %u: there is none of this id: see 'domus node list'", id);
 	return n;
 }
 
-int apply_check_grant(const struct model *m, const struct guest *g, const struct command *c, struct err *ret_err)
+int apply_check_grant(const struct model *m, const struct guest *g, const struct command *c,
+		      struct err *ret_err)
 {
 	const struct node *n = apply_find_node(m, c->node, ret_err);
 
 	if (!n)
 		return -ENOENT;
 	if (!node_takes_orders(n) || !id_equal(&n->incarnation, &c->incarnation))
-		return err_set(ret_err, -ESTALE, "node %s is no longer there in the life that was meant", n->name);
+		return err_set(ret_err, -ESTALE,
+			       "node %s is no longer there in the life that was meant", n->name);
 	if (model_memory_used(m, n->id) + g->memory_mib > n->memory_mib)
-		return err_set(ret_err, -ESTALE, "node %s has no room for guest %s any more", n->name, g->name);
+		return err_set(ret_err, -ESTALE, "node %s has no room for guest %s any more",
+			       n->name, g->name);
 	return 0;
 }
 
@@ -87,7 +93,8 @@ static bool read_holds(const struct model *m, const struct command_read *r)
 	return n && n->revision == r->revision;
 }
 
-int model_apply(struct model *m, const struct apply_at *at, const struct command *c, struct err *ret_err)
+int model_apply(struct model *m, const struct apply_at *at, const struct command *c,
+		struct err *ret_err)
 {
 	int rc;
 
@@ -96,15 +103,16 @@ int model_apply(struct model *m, const struct apply_at *at, const struct command
 		return err_set(ret_err, -EINVAL, "no such command");
 	for (size_t i = 0; i < c->n_reads; i++)
 		if (!read_holds(m, &c->reads[i]))
-			return err_set(ret_err, -ESTALE, "%s was decided on something that has changed since",
+			return err_set(ret_err, -ESTALE,
+				       "%s was decided on something that has changed since",
 				       command_kind_text(c->kind));
 	rc = handlers[c->kind](m, c, ret_err);
 	node_forget_leavers(m);
 	return rc;
 }
 
-void model_open(struct model *m, const struct apply_at *at, const struct apply_member *members, size_t n_members,
-		const uint32_t *ring, size_t n_ring)
+void model_open(struct model *m, const struct apply_at *at, const struct apply_member *members,
+		size_t n_members, const uint32_t *ring, size_t n_ring)
 {
 	struct map_iter it = { 0 };
 	struct node *n;
@@ -114,11 +122,13 @@ void model_open(struct model *m, const struct apply_at *at, const struct apply_m
 	vec_clear(&m->members);
 	vec_clear(&m->ring);
 	for (size_t i = 0; i < n_members; i++)
-		vec_push(&m->members, (struct model_member){ members[i].node, members[i].incarnation });
+		vec_push(&m->members,
+			 (struct model_member){ members[i].node, members[i].incarnation });
 	for (size_t i = 0; i < n_ring; i++)
 		vec_push(&m->ring, ring[i]);
 	while ((n = map_next(m->nodes, &it)))
 		node_follow(m, n);
+	fence_give_back(m);
 	node_forget_leavers(m);
 }
 
@@ -150,7 +160,8 @@ static void voter_joins(struct model *m, const struct apply_voter *voter)
 	node_follow(m, n);
 }
 
-void model_voters(struct model *m, const struct apply_at *at, const struct apply_voter *voters, size_t n_voters)
+void model_voters(struct model *m, const struct apply_at *at, const struct apply_voter *voters,
+		  size_t n_voters)
 {
 	struct map_iter it = { 0 };
 	struct node *n;
@@ -158,6 +169,7 @@ void model_voters(struct model *m, const struct apply_at *at, const struct apply
 	clock_on(m, at);
 	for (size_t i = 0; i < n_voters; i++)
 		voter_joins(m, &voters[i]);
+	fence_give_back(m);
 	while ((n = map_next(m->nodes, &it))) {
 		if (n->leaving || is_voter(n->id, voters, n_voters))
 			continue;

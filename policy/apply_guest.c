@@ -14,12 +14,15 @@ static int check_uuid(const struct model *m, const struct guest *def, struct err
 		return err_set(ret_err, -EINVAL, "define %s: it has no uuid", def->name);
 	while ((g = map_next(m->guests, &it)))
 		if (id_equal(&g->uuid, &def->uuid) && strcmp(g->name, def->name) != 0)
-			return err_set(ret_err, -EEXIST, "define %s: guest %s has this uuid already", def->name, g->name);
+			return err_set(ret_err, -EEXIST,
+				       "define %s: guest %s has this uuid already", def->name,
+				       g->name);
 	return 0;
 }
 
 /* The first of the guests that names this volume, @but aside, and whether it may write to it. */
-static const struct guest *other_user(const struct model *m, const struct guest *but, const struct guest_volume *wanted)
+static const struct guest *other_user(const struct model *m, const struct guest *but,
+				      const struct guest_volume *wanted)
 {
 	struct map_iter it = { 0 };
 	const struct guest *g;
@@ -36,25 +39,28 @@ static const struct guest *other_user(const struct model *m, const struct guest 
 	return NULL;
 }
 
-static int check_volume(const struct model *m, const struct guest *def, size_t i, struct err *ret_err)
+static int check_volume(const struct model *m, const struct guest *def, size_t i,
+			struct err *ret_err)
 {
 	const struct guest_volume *v = &def->volumes.v[i];
 	const struct volume *volume = model_volume(m, v->pool, v->name);
 	const struct guest *user = other_user(m, def, v);
 
 	for (size_t k = 0; k < i; k++)
-		if (!strcmp(def->volumes.v[k].pool, v->pool) && !strcmp(def->volumes.v[k].name, v->name))
-			return err_set(ret_err, -EINVAL, "define %s: volume %s/%s is named twice", def->name, v->pool,
-				       v->name);
+		if (!strcmp(def->volumes.v[k].pool, v->pool) &&
+		    !strcmp(def->volumes.v[k].name, v->name))
+			return err_set(ret_err, -EINVAL, "define %s: volume %s/%s is named twice",
+				       def->name, v->pool, v->name);
 	if (!volume)
-		return err_set(ret_err, -ENOENT, "define %s: volume %s/%s does not exist: create it first", def->name,
+		return err_set(ret_err, -ENOENT,
+			       "define %s: volume %s/%s does not exist: create it first", def->name,
 			       v->pool, v->name);
 	if (volume->state != VOLUME_READY)
-		return err_set(ret_err, -ENOENT, "define %s: volume %s/%s is %s, not ready", def->name, v->pool, v->name,
-			       volume_state_text(volume->state));
+		return err_set(ret_err, -ENOENT, "define %s: volume %s/%s is %s, not ready",
+			       def->name, v->pool, v->name, volume_state_text(volume->state));
 	if (user)
-		return err_set(ret_err, -EBUSY, "define %s: volume %s/%s belongs to guest %s", def->name, v->pool, v->name,
-			       user->name);
+		return err_set(ret_err, -EBUSY, "define %s: volume %s/%s belongs to guest %s",
+			       def->name, v->pool, v->name, user->name);
 	return 0;
 }
 
@@ -63,9 +69,12 @@ static int check_replaced(const struct guest *old, const struct guest *def, stru
 	if (!old)
 		return 0;
 	if (!id_equal(&old->uuid, &def->uuid))
-		return err_set(ret_err, -EEXIST, "define %s: a guest of this name exists: undefine it, or choose another name",
+		return err_set(ret_err, -EEXIST,
+			       "define %s: a guest of this name exists: undefine it, or choose "
+			       "another name",
 			       def->name);
-	if (old->state != GUEST_HELD && (old->state != GUEST_STOPPED || old->desired != DESIRED_STOPPED))
+	if (old->state != GUEST_HELD &&
+	    (old->state != GUEST_STOPPED || old->desired != DESIRED_STOPPED))
 		return err_set(ret_err, -EBUSY, "define %s: it is %s: stop it first", def->name,
 			       guest_state_text(old->state));
 	return 0;
@@ -76,9 +85,11 @@ static int check_definition(const struct model *m, const struct guest *def, stru
 	int rc;
 
 	if (!name_is_fine(def->name))
-		return err_set(ret_err, -EINVAL, "define: a guest's name is letters, digits, '.', '-' and '_'");
+		return err_set(ret_err, -EINVAL,
+			       "define: a guest's name is letters, digits, '.', '-' and '_'");
 	if (!def->memory_mib || !def->spec)
-		return err_set(ret_err, -EINVAL, "define %s: it needs a specification and memory", def->name);
+		return err_set(ret_err, -EINVAL, "define %s: it needs a specification and memory",
+			       def->name);
 	rc = check_uuid(m, def, ret_err);
 	if (rc == 0)
 		rc = check_replaced(model_guest(m, def->name), def, ret_err);
@@ -135,7 +146,8 @@ int apply_guest_undefine(struct model *m, const struct command *c, struct err *r
 	if (!g)
 		return -ENOENT;
 	if (g->state != GUEST_HELD && (g->state != GUEST_STOPPED || g->desired != DESIRED_STOPPED))
-		return err_set(ret_err, -EBUSY, "undefine %s: it is %s: stop it first", g->name, guest_state_text(g->state));
+		return err_set(ret_err, -EBUSY, "undefine %s: it is %s: stop it first", g->name,
+			       guest_state_text(g->state));
 	event_add(m, g->name, "undefined");
 	map_remove(m->guests, c->name);
 	return 0;

@@ -1,17 +1,19 @@
 /* SPDX-License-Identifier: Apache-2.0
- * Live migration, step by step (rules H1 to H3). Each report leads to the next step in the entry that brings it. */
+ * Live migration, step by step (rules H1 to H3). Each report leads to the next step in the entry
+ * that brings it. */
 #include "apply_priv.h"
 
 #include <string.h>
 
 /*
- *	PREPARING --prepared--> SENDING --sent and loaded--> ACTIVATING --activated--> runs at the target
- *	    |                      |                             |
- *	    | failed, cancelled    | cancelled, broken           | failed: no process is left, cold start
- *	    v                      v
- *	runs at the source <-- CANCELLING (the source may stand, all sent, and has to be told to go on)
+ * PREPARING --prepared--> SENDING --sent and loaded--> ACTIVATING --activated--> at the target
+ *     |                      |                             |
+ *     | failed, cancelled    | cancelled, broken           | failed: no process, cold start
+ *     v                      v
+ * at the source <------- CANCELLING (the source may stand, all sent: it has to be told to go on)
  *
- * Up to the hand-over (SENDING to ACTIVATING) only the source may run the guest, after it only the target.
+ * Up to the hand-over (SENDING to ACTIVATING) only the source may run the guest, after it only
+ * the target.
  */
 
 static const char *target_name(const struct model *m, const struct guest *g)
@@ -34,15 +36,18 @@ static void count_failure(struct model *m, struct guest *g)
 static void goes_on_at_source(struct model *m, struct guest *g, const char *why)
 {
 	count_failure(m, g);
-	guest_happens(m, g, EV_RUNS, SAY("migration of ", g->name, " to ", target_name(m, g), " failed: ", why,
-					 "; it goes on at ", owner_name(m, g)), NULL);
+	guest_happens(m, g, EV_RUNS,
+		      SAY("migration of ", g->name, " to ", target_name(m, g), " failed: ", why,
+			  "; it goes on at ", owner_name(m, g)),
+		      NULL);
 }
 
 /* The target's process is ended by its executor, because it is no target any more. */
 static void cancel_sending(struct model *m, struct guest *g, const char *why)
 {
-	struct line said = line_join((const char *const[]){ "migration cancelled: ", why, "; ", owner_name(m, g),
-							     " is to go on with it", NULL });
+	struct line said =
+		line_join((const char *const[]){ "migration cancelled: ", why, "; ",
+						 owner_name(m, g), " is to go on with it", NULL });
 
 	count_failure(m, g);
 	g->move.phase = MOVE_CANCELLING;
@@ -59,14 +64,16 @@ int apply_move_begin(struct model *m, const struct command *c, struct err *ret_e
 
 	if (!g)
 		return -ENOENT;
-	if (g->state != GUEST_RUNNING || g->operation || g->desired != DESIRED_RUNNING || c->node == g->owner.node ||
-	    !owner_online(m, &g->owner))
+	if (g->state != GUEST_RUNNING || g->operation || g->desired != DESIRED_RUNNING ||
+	    c->node == g->owner.node || !owner_online(m, &g->owner))
 		return err_set(ret_err, -ESTALE, "guest %s is not to be migrated now", g->name);
 	rc = apply_check_grant(m, g, c, ret_err);
 	if (rc < 0)
 		return rc;
-	g->move = (struct move){ .phase = MOVE_PREPARING, .target = { c->node, c->incarnation, m->index },
-				 .began_us = m->time_us, .drain = !g->wants_move };
+	g->move = (struct move){ .phase = MOVE_PREPARING,
+				 .target = { c->node, c->incarnation, m->index },
+				 .began_us = m->time_us,
+				 .drain = !g->wants_move };
 	g->move.deadline_us = m->time_us + ha_conf_default.move_deadline_us;
 	g->wants_move = false;
 	g->wanted_node = 0;
@@ -83,10 +90,12 @@ int apply_move_cancel(struct model *m, const struct command *c, struct err *ret_
 	if (g->state == GUEST_MIGRATING && g->move.phase == MOVE_PREPARING)
 		goes_on_at_source(m, g, c->reason);
 	else if (g->state == GUEST_MIGRATING &&
-		 (g->move.phase == MOVE_SENDING || (g->move.phase == MOVE_CANCELLING && !g->operation)))
+		 (g->move.phase == MOVE_SENDING ||
+		  (g->move.phase == MOVE_CANCELLING && !g->operation)))
 		cancel_sending(m, g, c->reason);
 	else
-		return err_set(ret_err, -ESTALE, "guest %s has no migration that can be cancelled", g->name);
+		return err_set(ret_err, -ESTALE, "guest %s has no migration that can be cancelled",
+			       g->name);
 	return 0;
 }
 
@@ -102,13 +111,15 @@ int apply_move_refuse(struct model *m, const struct command *c, struct err *ret_
 	return 0;
 }
 
-void move_prepare_failed(struct model *m, struct guest *g, const struct operation *op, const struct command *c)
+void move_prepare_failed(struct model *m, struct guest *g, const struct operation *op,
+			 const struct command *c)
 {
 	(void)op;
 	goes_on_at_source(m, g, c->text);
 }
 
-void move_prepared(struct model *m, struct guest *g, const struct operation *op, const struct command *c)
+void move_prepared(struct model *m, struct guest *g, const struct operation *op,
+		   const struct command *c)
 {
 	(void)op;
 	if (!c->detail[0]) {
@@ -121,9 +132,9 @@ void move_prepared(struct model *m, struct guest *g, const struct operation *op,
 }
 
 /*
- * The commit that makes the target the owner (rule H1). Its epoch is that of the grant under which its process was made: later
- * than the source's, so the process needs no new name, and the source's is nobody's from here on. A target that
- * is gone gets nothing: the leader cancels.
+ * The commit that makes the target the owner (rule H1). Its epoch is that of the grant under
+ * which its process was made: later than the source's, so the process needs no new name, and the
+ * source's is nobody's from here on. A target that is gone gets nothing: the leader cancels.
  */
 static void try_hand_over(struct model *m, struct guest *g)
 {
@@ -135,7 +146,8 @@ static void try_hand_over(struct model *m, struct guest *g)
 	operation_order(m, g, OP_ACTIVATE, &g->owner);
 }
 
-void move_sent(struct model *m, struct guest *g, const struct operation *op, const struct command *c)
+void move_sent(struct model *m, struct guest *g, const struct operation *op,
+	       const struct command *c)
 {
 	(void)op;
 	g->move.sent = true;
@@ -146,37 +158,46 @@ void move_sent(struct model *m, struct guest *g, const struct operation *op, con
 }
 
 /* Its executor has seen the guest run again before it reported. */
-void move_send_failed(struct model *m, struct guest *g, const struct operation *op, const struct command *c)
+void move_send_failed(struct model *m, struct guest *g, const struct operation *op,
+		      const struct command *c)
 {
 	(void)op;
 	goes_on_at_source(m, g, c->text);
 }
 
-void move_activated(struct model *m, struct guest *g, const struct operation *op, const struct command *c)
+void move_activated(struct model *m, struct guest *g, const struct operation *op,
+		    const struct command *c)
 {
 	(void)op;
 	(void)c;
 	g->move_failures = 0;
 	g->move_retry_us = 0;
-	guest_happens(m, g, EV_RUNS, SAY("migrated to ", owner_name(m, g), " in ", NUM(g->move.total_ms),
-					 " ms, downtime ", NUM(g->move.downtime_ms), " ms"), NULL);
+	guest_happens(m, g, EV_RUNS,
+		      SAY("migrated to ", owner_name(m, g), " in ", NUM(g->move.total_ms),
+			  " ms, downtime ", NUM(g->move.downtime_ms), " ms"),
+		      NULL);
 }
 
-void move_activate_failed(struct model *m, struct guest *g, const struct operation *op, const struct command *c)
+void move_activate_failed(struct model *m, struct guest *g, const struct operation *op,
+			  const struct command *c)
 {
 	(void)op;
 	guest_failure(m, g, g->owner.node, true);
-	guest_process_gone(m, g, SAY("could not go on at ", owner_name(m, g), " after the hand-over: ", c->text));
+	guest_process_gone(
+		m, g,
+		SAY("could not go on at ", owner_name(m, g), " after the hand-over: ", c->text));
 }
 
-void move_resumed(struct model *m, struct guest *g, const struct operation *op, const struct command *c)
+void move_resumed(struct model *m, struct guest *g, const struct operation *op,
+		  const struct command *c)
 {
 	(void)op;
 	(void)c;
 	guest_happens(m, g, EV_RUNS, SAY("goes on at ", owner_name(m, g)), NULL);
 }
 
-void move_resume_failed(struct model *m, struct guest *g, const struct operation *op, const struct command *c)
+void move_resume_failed(struct model *m, struct guest *g, const struct operation *op,
+			const struct command *c)
 {
 	(void)op;
 	guest_failure(m, g, g->owner.node, false);
@@ -215,7 +236,8 @@ int apply_report_broken(struct model *m, const struct command *c, struct err *re
 	else if (move_is(g, c->epoch))
 		cancel_sending(m, g, c->text);
 	else if (g->move.phase == MOVE_ACTIVATING && g->owner.epoch == c->epoch)
-		move_activate_failed(m, g, NULL, c);	/* it broke while the hand-over was on its way */
+		move_activate_failed(m, g, NULL,
+				     c); /* it broke while the hand-over was on its way */
 	else
 		return err_set(ret_err, -ESTALE, "guest %s: that migration is over", g->name);
 	return 0;

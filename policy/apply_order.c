@@ -49,15 +49,17 @@ int apply_guest_stop(struct model *m, const struct command *c, struct err *ret_e
 	if (!g)
 		return -ENOENT;
 	/* Before a hand-over two nodes have a process: the migration has to be cancelled first. */
-	if (!guest_row(g->state, EV_STOP_ORDERED) || g->move.phase == MOVE_PREPARING || g->move.phase == MOVE_SENDING)
-		return err_set(ret_err, -ESTALE, "guest %s is %s: there is nothing to stop", g->name,
-			       guest_state_text(g->state));
+	if (!guest_row(g->state, EV_STOP_ORDERED) || g->move.phase == MOVE_PREPARING ||
+	    g->move.phase == MOVE_SENDING)
+		return err_set(ret_err, -ESTALE, "guest %s is %s: there is nothing to stop",
+			       g->name, guest_state_text(g->state));
 	count_overdue_start(m, g);
 	operation_order(m, g, c->stop_now ? OP_KILL : OP_STOP, &g->owner);
 	return guest_happens(m, g, EV_STOP_ORDERED, c->reason, ret_err);
 }
 
-static int order(struct model *m, const struct command *c, enum op_kind kind, enum guest_state from, struct err *ret_err)
+static int order(struct model *m, const struct command *c, enum op_kind kind, enum guest_state from,
+		 struct err *ret_err)
 {
 	struct guest *g = apply_find_guest(m, c->name, ret_err);
 

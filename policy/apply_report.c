@@ -4,39 +4,47 @@
 
 #include <string.h>
 
-static void started(struct model *m, struct guest *g, const struct operation *op, const struct command *c)
+static void started(struct model *m, struct guest *g, const struct operation *op,
+		    const struct command *c)
 {
 	(void)c;
 	guest_happens(m, g, EV_RUNS, SAY("runs on ", model_node_name(m, op->node)), NULL);
 }
 
 /* The executor says so only when nothing of it is left. */
-static void start_failed(struct model *m, struct guest *g, const struct operation *op, const struct command *c)
+static void start_failed(struct model *m, struct guest *g, const struct operation *op,
+			 const struct command *c)
 {
 	guest_failure(m, g, op->node, true);
-	guest_process_gone(m, g, SAY("the start on ", model_node_name(m, op->node), " failed: ", c->text));
+	guest_process_gone(
+		m, g, SAY("the start on ", model_node_name(m, op->node), " failed: ", c->text));
 }
 
-static void stopped(struct model *m, struct guest *g, const struct operation *op, const struct command *c)
+static void stopped(struct model *m, struct guest *g, const struct operation *op,
+		    const struct command *c)
 {
 	(void)c;
 	guest_process_gone(m, g, SAY("its process on ", model_node_name(m, op->node), " is gone"));
 }
 
-static void not_stopped(struct model *m, struct guest *g, const struct operation *op, const struct command *c)
+static void not_stopped(struct model *m, struct guest *g, const struct operation *op,
+			const struct command *c)
 {
 	operation_end(m, g);
-	guest_note(m, g, SAY("could not be stopped on ", model_node_name(m, op->node), ": ", c->text));
+	guest_note(m, g,
+		   SAY("could not be stopped on ", model_node_name(m, op->node), ": ", c->text));
 }
 
-static void paused(struct model *m, struct guest *g, const struct operation *op, const struct command *c)
+static void paused(struct model *m, struct guest *g, const struct operation *op,
+		   const struct command *c)
 {
 	(void)op;
 	(void)c;
 	guest_happens(m, g, EV_PAUSES, "by a person", NULL);
 }
 
-static void resumed(struct model *m, struct guest *g, const struct operation *op, const struct command *c)
+static void resumed(struct model *m, struct guest *g, const struct operation *op,
+		    const struct command *c)
 {
 	(void)c;
 	guest_happens(m, g, EV_RUNS, SAY("goes on at ", model_node_name(m, op->node)), NULL);
@@ -49,7 +57,8 @@ static enum guest_state behind_loss(const struct guest *g)
 }
 
 /* The wish ends with the failure, else it would be ordered again and again. */
-static void not_paused(struct model *m, struct guest *g, const struct operation *op, const struct command *c)
+static void not_paused(struct model *m, struct guest *g, const struct operation *op,
+		       const struct command *c)
 {
 	operation_end(m, g);
 	if (g->desired == DESIRED_PAUSED && op->kind == OP_PAUSE)
@@ -57,7 +66,8 @@ static void not_paused(struct model *m, struct guest *g, const struct operation 
 	guest_note(m, g, SAY("could not be paused: ", c->text));
 }
 
-static void not_resumed(struct model *m, struct guest *g, const struct operation *op, const struct command *c)
+static void not_resumed(struct model *m, struct guest *g, const struct operation *op,
+			const struct command *c)
 {
 	(void)op;
 	operation_end(m, g);
@@ -66,7 +76,10 @@ static void not_resumed(struct model *m, struct guest *g, const struct operation
 	guest_note(m, g, SAY("could not be resumed: ", c->text));
 }
 
-/* What follows, by kind. @may_drop: the operation may be given up without a report, since no process hangs on it. */
+/*
+ * What follows, by kind. @may_drop: the operation may be given up without a report, since no
+ * process hangs on it.
+ */
 static const struct {
 	done_fn *done, *failed;
 	bool may_drop;
@@ -82,12 +95,14 @@ static const struct {
 	[OP_RESUME_SOURCE] = { move_resumed, move_resume_failed, false },
 };
 
-static struct operation *find_operation(const struct model *m, const struct command *c, struct err *ret_err)
+static struct operation *find_operation(const struct model *m, const struct command *c,
+					struct err *ret_err)
 {
 	struct operation *op = model_operation(m, c->operation);
 
 	if (!op)
-		err_set(ret_err, -ESTALE, "operation %llu is over", (unsigned long long)c->operation);
+		err_set(ret_err, -ESTALE, "operation %llu is over",
+			(unsigned long long)c->operation);
 	return op;
 }
 
@@ -132,7 +147,8 @@ int apply_operation_drop(struct model *m, const struct command *c, struct err *r
 		STRCPY(failed.text, c->reason);
 		guest_done(m, op, &failed);
 	} else {
-		return err_set(ret_err, -EINVAL, "operation %llu: a process hangs on it, it cannot be dropped",
+		return err_set(ret_err, -EINVAL,
+			       "operation %llu: a process hangs on it, it cannot be dropped",
 			       (unsigned long long)c->operation);
 	}
 	return 0;
@@ -141,7 +157,7 @@ int apply_operation_drop(struct model *m, const struct command *c, struct err *r
 /* What people read of an end, and what the guest's definition says about it. */
 static const struct {
 	const char *text;
-	size_t after;		/* offset in struct guest */
+	size_t after; /* offset in struct guest */
 } ends[END_CAUSE_MAX] = {
 	[END_POWEROFF] = { "powered itself off", offsetof(struct guest, on_poweroff) },
 	[END_REBOOT] = { "rebooted", offsetof(struct guest, on_reboot) },
@@ -156,8 +172,9 @@ static enum after after_end(const struct guest *g, enum end_cause cause)
 /* While it is being stopped, or after the wish to stop it, an end is just that. */
 static void ended(struct model *m, struct guest *g, const struct command *c)
 {
-	struct line why = line_join((const char *const[]){ ends[c->cause].text, " on ", model_node_name(m, g->owner.node),
-							    c->text[0] ? ": " : "", c->text, NULL });
+	struct line why = line_join((const char *const[]){ ends[c->cause].text, " on ",
+							   model_node_name(m, g->owner.node),
+							   c->text[0] ? ": " : "", c->text, NULL });
 
 	if (g->state != GUEST_STOPPING && g->desired != DESIRED_STOPPED) {
 		if (after_end(g, c->cause) == AFTER_STOP)
@@ -175,7 +192,8 @@ int apply_report_ended(struct model *m, const struct command *c, struct err *ret
 	if (!g)
 		return -ENOENT;
 	if (!g->owner.node || g->owner.epoch != c->epoch)
-		return err_set(ret_err, -ESTALE, "guest %s: that process was not its owner's", g->name);
+		return err_set(ret_err, -ESTALE, "guest %s: that process was not its owner's",
+			       g->name);
 	if (c->cause < 0 || c->cause >= END_CAUSE_MAX)
 		return err_set(ret_err, -EINVAL, "guest %s: no such cause of an end", g->name);
 	if (g->move.phase == MOVE_ACTIVATING)
@@ -204,12 +222,15 @@ int apply_report_state(struct model *m, const struct command *c, struct err *ret
 		return -ENOENT;
 	now = behind_loss(g);
 	if (!g->owner.node || g->owner.epoch != c->epoch || !stands(now))
-		return err_set(ret_err, -ESTALE, "guest %s is %s: that was about another moment", g->name,
-			       guest_state_text(g->state));
+		return err_set(ret_err, -ESTALE, "guest %s is %s: that was about another moment",
+			       g->name, guest_state_text(g->state));
 	if (!stands(c->state))
-		return err_set(ret_err, -EINVAL, "guest %s: a process is not '%s'", g->name, guest_state_text(c->state));
+		return err_set(ret_err, -EINVAL, "guest %s: a process is not '%s'", g->name,
+			       guest_state_text(c->state));
 	if (c->state == now)
 		return 0;
 	return guest_happens(m, g, events[c->state],
-			     SAY("by itself, on ", model_node_name(m, g->owner.node), c->text[0] ? ": " : "", c->text), ret_err);
+			     SAY("by itself, on ", model_node_name(m, g->owner.node),
+				 c->text[0] ? ": " : "", c->text),
+			     ret_err);
 }

@@ -1,16 +1,20 @@
 /* SPDX-License-Identifier: Apache-2.0
- * Pools and volumes. The pool is seen by all nodes: one of them does the work, and another repeats it if that one leaves. */
+ * Pools and volumes. The pool is seen by all nodes: one of them does the work, and another
+ * repeats it if that one leaves. */
 #include "apply_priv.h"
 
 #include <string.h>
 
 /* The one setter. */
-static void volume_set_state(struct model *m, struct volume *v, enum volume_state next, const char *why)
+static void volume_set_state(struct model *m, struct volume *v, enum volume_state next,
+			     const char *why)
 {
 	v->state = next;
 	v->revision = m->index;
 	STRCPY(v->reason, next == VOLUME_FAILED ? why : "");
-	event_add(m, v->name, SAY("volume ", v->pool, "/", v->name, " ", volume_state_text(next), *why ? ": " : "", why));
+	event_add(m, v->name,
+		  SAY("volume ", v->pool, "/", v->name, " ", volume_state_text(next),
+		      *why ? ": " : "", why));
 }
 
 static const struct node *lowest_online(const struct model *m)
@@ -31,7 +35,8 @@ static int volume_order(struct model *m, struct volume *v, enum op_kind kind, st
 	struct owner at;
 
 	if (!n)
-		return err_set(ret_err, -EBUSY, "volume %s/%s: no node is online to do it", v->pool, v->name);
+		return err_set(ret_err, -EBUSY, "volume %s/%s: no node is online to do it", v->pool,
+			       v->name);
 	at = node_life(n);
 	op = operation_add(m, kind, &at);
 	STRCPY(op->pool, v->pool);
@@ -46,13 +51,17 @@ int apply_pool_define(struct model *m, const struct command *c, struct err *ret_
 	struct pool *p = model_pool(m, c->name);
 
 	if (!name_is_fine(c->name) || !c->text[0])
-		return err_set(ret_err, -EINVAL, "pool: it needs a name of letters, digits, '.', '-', '_', and a path");
+		return err_set(
+			ret_err, -EINVAL,
+			"pool: it needs a name of letters, digits, '.', '-', '_', and a path");
 	if (!c->detail[0] || strlen(c->detail) >= sizeof(p->backend))
-		return err_set(ret_err, -EINVAL, "pool %s: no such backend: %s", c->name, c->detail);
+		return err_set(ret_err, -EINVAL, "pool %s: no such backend: %s", c->name,
+			       c->detail);
 	if (p && !strcmp(p->backend, c->detail) && !strcmp(p->path, c->text))
 		return 0;
 	if (p)
-		return err_set(ret_err, -EEXIST, "pool %s exists already, as %s on %s", p->name, p->backend, p->path);
+		return err_set(ret_err, -EEXIST, "pool %s exists already, as %s on %s", p->name,
+			       p->backend, p->path);
 	p = mem_new(struct pool);
 	STRCPY(p->name, c->name);
 	STRCPY(p->backend, c->detail);
@@ -63,7 +72,8 @@ int apply_pool_define(struct model *m, const struct command *c, struct err *ret_
 	return 0;
 }
 
-static int create_again(struct model *m, struct volume *v, const struct command *c, struct err *ret_err)
+static int create_again(struct model *m, struct volume *v, const struct command *c,
+			struct err *ret_err)
 {
 	if (v->state == VOLUME_CREATING && !v->operation && v->size == c->size)
 		return volume_order(m, v, OP_VOLUME_CREATE, ret_err);
@@ -80,9 +90,12 @@ int apply_volume_create(struct model *m, const struct command *c, struct err *re
 	if (v)
 		return create_again(m, v, c, ret_err);
 	if (!model_pool(m, c->pool))
-		return err_set(ret_err, -ENOENT, "volume %s/%s: there is no pool %s", c->pool, c->name, c->pool);
+		return err_set(ret_err, -ENOENT, "volume %s/%s: there is no pool %s", c->pool,
+			       c->name, c->pool);
 	if (!name_is_fine(c->name) || !c->size)
-		return err_set(ret_err, -EINVAL, "volume: it needs a name of letters, digits, '.', '-', '_', and a size");
+		return err_set(
+			ret_err, -EINVAL,
+			"volume: it needs a name of letters, digits, '.', '-', '_', and a size");
 	v = mem_new(struct volume);
 	STRCPY(v->pool, c->pool);
 	STRCPY(v->name, c->name);
@@ -105,12 +118,15 @@ int apply_volume_delete(struct model *m, const struct command *c, struct err *re
 	int rc;
 
 	if (!v)
-		return err_set(ret_err, -ENOENT, "volume %s/%s: there is none of this name", c->pool, c->name);
+		return err_set(ret_err, -ENOENT, "volume %s/%s: there is none of this name",
+			       c->pool, c->name);
 	if (user)
-		return err_set(ret_err, -EBUSY, "volume %s/%s belongs to guest %s: undefine that first", v->pool, v->name,
-			       user->name);
+		return err_set(ret_err, -EBUSY,
+			       "volume %s/%s belongs to guest %s: undefine that first", v->pool,
+			       v->name, user->name);
 	if (v->state == VOLUME_CREATING)
-		return err_set(ret_err, -EBUSY, "volume %s/%s is still being created", v->pool, v->name);
+		return err_set(ret_err, -EBUSY, "volume %s/%s is still being created", v->pool,
+			       v->name);
 	if (v->state == VOLUME_DELETING && v->operation)
 		return 0;
 	rc = volume_order(m, v, OP_VOLUME_DELETE, ret_err);

@@ -11,7 +11,10 @@ static bool is_down(const struct guest *g)
 	return g->state == GUEST_STOPPED || g->state == GUEST_RECOVERING || g->state == GUEST_HELD;
 }
 
-/* Agents report the memory of their nodes soon after they have come up; before that nobody can say what fits. */
+/*
+ * Agents report the memory of their nodes soon after they have come up; before that nobody can
+ * say what fits.
+ */
 static bool any_facts(const struct model *m)
 {
 	struct map_iter it = { 0 };
@@ -24,7 +27,8 @@ static bool any_facts(const struct model *m)
 }
 
 /* A person starts it anew: what failed before no longer counts. */
-static int check_fits(const struct model *m, const struct guest *g, uint32_t only, struct err *ret_err)
+static int check_fits(const struct model *m, const struct guest *g, uint32_t only,
+		      struct err *ret_err)
 {
 	const place_extras none = { 0 };
 	struct guest anew = *g;
@@ -36,7 +40,8 @@ static int check_fits(const struct model *m, const struct guest *g, uint32_t onl
 	return err_set(ret_err, -ENOSPC, "start %s: it fits on no node: %s", g->name, why);
 }
 
-static int want_running(struct model *m, struct guest *g, const struct command *c, struct err *ret_err)
+static int want_running(struct model *m, struct guest *g, const struct command *c,
+			struct err *ret_err)
 {
 	int rc;
 
@@ -44,7 +49,8 @@ static int want_running(struct model *m, struct guest *g, const struct command *
 		return -ENOENT;
 	if (g->state == GUEST_IO_ERROR && !g->operation)
 		operation_order(m, g, OP_RESUME, &g->owner);
-	else if (g->desired == DESIRED_RUNNING && g->state != GUEST_HELD && (!is_down(g) || c->node == g->wanted_node))
+	else if (g->desired == DESIRED_RUNNING && g->state != GUEST_HELD &&
+		 (!is_down(g) || c->node == g->wanted_node))
 		return 0;
 	if (is_down(g)) {
 		rc = check_fits(m, g, c->node, ret_err);
@@ -61,7 +67,8 @@ static int want_running(struct model *m, struct guest *g, const struct command *
 	return 0;
 }
 
-static int want_stopped(struct model *m, struct guest *g, const struct command *c, struct err *ret_err)
+static int want_stopped(struct model *m, struct guest *g, const struct command *c,
+			struct err *ret_err)
 {
 	(void)ret_err;
 	if (g->desired == DESIRED_STOPPED && (g->stop_now || !c->stop_now || is_down(g)))
@@ -70,18 +77,23 @@ static int want_stopped(struct model *m, struct guest *g, const struct command *
 	g->stop_now = c->stop_now && !is_down(g);
 	g->wants_move = false;
 	g->wanted_node = 0;
-	guest_note(m, g, c->reason[0] ? c->reason : c->stop_now ? "is to stop at once" : "is to stop");
+	guest_note(m, g,
+		   c->reason[0]  ? c->reason
+		   : c->stop_now ? "is to stop at once"
+				 : "is to stop");
 	if (g->state == GUEST_HELD || g->state == GUEST_RECOVERING)
 		guest_happens(m, g, EV_OVER, "not wanted any more", NULL);
 	return 0;
 }
 
-static int want_paused(struct model *m, struct guest *g, const struct command *c, struct err *ret_err)
+static int want_paused(struct model *m, struct guest *g, const struct command *c,
+		       struct err *ret_err)
 {
 	if (g->desired == DESIRED_PAUSED && (g->state == GUEST_PAUSED || g->state == GUEST_RUNNING))
 		return 0;
 	if (g->state != GUEST_RUNNING || g->desired != DESIRED_RUNNING)
-		return err_set(ret_err, -EINVAL, "pause %s: it is %s: only a running guest can be paused", g->name,
+		return err_set(ret_err, -EINVAL,
+			       "pause %s: it is %s: only a running guest can be paused", g->name,
 			       guest_state_text(g->state));
 	g->desired = DESIRED_PAUSED;
 	g->wants_move = false;
@@ -91,7 +103,8 @@ static int want_paused(struct model *m, struct guest *g, const struct command *c
 
 int apply_guest_want(struct model *m, const struct command *c, struct err *ret_err)
 {
-	static int (*const wants[DESIRED_MAX])(struct model *, struct guest *, const struct command *, struct err *) = {
+	static int (*const wants[DESIRED_MAX])(struct model *, struct guest *,
+					       const struct command *, struct err *) = {
 		[DESIRED_STOPPED] = want_stopped,
 		[DESIRED_RUNNING] = want_running,
 		[DESIRED_PAUSED] = want_paused,
@@ -108,24 +121,32 @@ int apply_guest_want(struct model *m, const struct command *c, struct err *ret_e
 static int check_movable(const struct model *m, const struct guest *g, struct err *ret_err)
 {
 	if (g->state == GUEST_MIGRATING || g->wants_move)
-		return err_set(ret_err, -EBUSY, "migrate %s refused: a migration of it is under way", g->name);
+		return err_set(ret_err, -EBUSY,
+			       "migrate %s refused: a migration of it is under way", g->name);
 	if (g->state != GUEST_RUNNING || g->desired != DESIRED_RUNNING)
-		return err_set(ret_err, -EINVAL, "migrate %s refused: it is %s: only a running guest can be migrated", g->name,
-			       g->desired == DESIRED_STOPPED && !is_down(g) ? "stopping" : guest_state_text(g->state));
+		return err_set(ret_err, -EINVAL,
+			       "migrate %s refused: it is %s: only a running guest can be migrated",
+			       g->name,
+			       g->desired == DESIRED_STOPPED && !is_down(g)
+				       ? "stopping"
+				       : guest_state_text(g->state));
 	if (!owner_online(m, &g->owner))
-		return err_set(ret_err, -EINVAL, "migrate %s refused: the agent of %s does not answer", g->name,
+		return err_set(ret_err, -EINVAL,
+			       "migrate %s refused: the agent of %s does not answer", g->name,
 			       model_node_name(m, g->owner.node));
 	return 0;
 }
 
-static int check_target(const struct model *m, const struct guest *g, uint32_t node, struct err *ret_err)
+static int check_target(const struct model *m, const struct guest *g, uint32_t node,
+			struct err *ret_err)
 {
 	const struct node *n = apply_find_node(m, node, ret_err);
 
 	if (!n)
 		return -ENOENT;
 	if (n->id == g->owner.node)
-		return err_set(ret_err, -EINVAL, "migrate %s refused: it runs on %s already", g->name, n->name);
+		return err_set(ret_err, -EINVAL, "migrate %s refused: it runs on %s already",
+			       g->name, n->name);
 	if (n->state != NODE_ONLINE || n->leaving)
 		return err_set(ret_err, -EINVAL, "migrate %s refused: %s is %s", g->name, n->name,
 			       n->leaving ? "leaving the cluster" : node_state_text(n->state));
@@ -147,7 +168,8 @@ int apply_guest_migrate(struct model *m, const struct command *c, struct err *re
 	if (rc < 0)
 		return rc;
 	if (!place_guest(m, g, c->node, g->owner.node, &none, m->time_us, why))
-		return err_set(ret_err, -ENOSPC, "migrate %s refused: it fits on no other node: %s", g->name, why);
+		return err_set(ret_err, -ENOSPC, "migrate %s refused: it fits on no other node: %s",
+			       g->name, why);
 	g->wants_move = true;
 	g->wanted_node = c->node;
 	guest_note(m, g, c->reason[0] ? c->reason : "is to migrate");

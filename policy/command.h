@@ -8,47 +8,80 @@
 enum command_kind {
 	/* people */
 	CMD_CLUSTER_NAME,	/* name: of the cluster, for people */
-	CMD_GUEST_DEFINE,	/* guest name, uuid, spec and resources; replaces the specification of a guest that is stopped */
+	/*
+	 * guest name, uuid, spec and resources; replaces the specification of a guest that is
+	 * stopped
+	 */
+	CMD_GUEST_DEFINE,
 	CMD_GUEST_UNDEFINE,	/* name; only when stopped or held */
-	CMD_GUEST_WANT,		/* name, desired, stop_now, node (0: any; a wish for the next start) */
+	/* name, desired, stop_now, node (0: any; a wish for the next start) */
+	CMD_GUEST_WANT,
 	CMD_GUEST_MIGRATE,	/* name, node (0: any) */
 	CMD_NODE_DRAIN,		/* node */
 	CMD_NODE_ACTIVATE,	/* node */
 	CMD_NODE_FENCE,		/* node */
-	CMD_NODE_CONFIRM_OFF,	/* node, incarnation: exactly the life that is lost; text: who confirmed */
+	/* node, incarnation: exactly the life that is lost; text: who confirmed */
+	CMD_NODE_CONFIRM_OFF,
 	CMD_NODE_FENCE_SET,	/* node, name: agent ("": none), params, power_on */
 	CMD_POOL_DEFINE,	/* name, backend in detail, text: path */
-	CMD_VOLUME_CREATE,	/* pool, name, size; policy repeats it when the node that was to do it has gone */
+	/* pool, name, size; policy repeats it when the node that was to do it has gone */
+	CMD_VOLUME_CREATE,
 	CMD_VOLUME_DELETE,	/* pool, name; the same */
 	/* policy (the leader's ha_step) */
-	CMD_GUEST_START,	/* name, node, incarnation: grants ownership and orders OP_START; node 0: no node fits now, the reason is noted */
+	/*
+	 * name, node, incarnation: grants ownership and orders OP_START; node 0: no node fits
+	 * now, the reason is noted
+	 */
+	CMD_GUEST_START,
 	CMD_GUEST_STOP,		/* name, stop_now: orders OP_STOP or OP_KILL at the owner */
 	CMD_GUEST_PAUSE,	/* name: OP_PAUSE */
 	CMD_GUEST_RESUME,	/* name: OP_RESUME (from PAUSED or IO_ERROR) */
 	CMD_GUEST_HOLD,		/* name: gives up; text says why */
 	CMD_MOVE_BEGIN,		/* name, node, incarnation: orders OP_PREPARE_IN at the target */
-	CMD_MOVE_CANCEL,	/* name: stays where it is; orders OP_RESUME_SOURCE if the source was sending */
-	CMD_MOVE_REFUSE,	/* name: a migration that was asked for, or that a drain needs, cannot be done; the reason says why; a person's wish is dropped */
-	CMD_FENCE,		/* node, incarnation, executor: orders OP_FENCE; the node's guests become LOST */
-	CMD_OPERATION_DROP,	/* operation: its executor is gone or its deadline has passed, and nothing can come of it any more */
+	/* name: stays where it is; orders OP_RESUME_SOURCE if the source was sending */
+	CMD_MOVE_CANCEL,
+	/*
+	 * name: a migration that was asked for, or that a drain needs, cannot be done; the
+	 * reason says why; a person's wish is dropped
+	 */
+	CMD_MOVE_REFUSE,
+	/* node, incarnation, executor: orders OP_FENCE; the node's guests become LOST */
+	CMD_FENCE,
+	/*
+	 * operation: its executor is gone or its deadline has passed, and nothing can come of it
+	 * any more
+	 */
+	CMD_OPERATION_DROP,
 	/* executors */
-	CMD_REPORT_DONE,	/* operation, ok, text (error), detail (OP_PREPARE_IN: address); downtime_ms, total_ms (OP_SEND) */
+	/*
+	 * operation, ok, text (error), detail (OP_PREPARE_IN: address); downtime_ms, total_ms
+	 * (OP_SEND)
+	 */
+	CMD_REPORT_DONE,
 	CMD_REPORT_LOADED,	/* operation (of OP_PREPARE_IN: its id is the move's epoch), name */
 	CMD_REPORT_BROKEN,	/* name, epoch: the target's half of a migration is gone; text */
 	CMD_REPORT_ENDED,	/* name, epoch, cause; text */
-	CMD_REPORT_STATE,	/* name, epoch, desired-like state the process is in: running, paused, io-error (in `state`) */
+	/*
+	 * name, epoch, desired-like state the process is in: running, paused, io-error (in
+	 * `state`)
+	 */
+	CMD_REPORT_STATE,
 	CMD_REPORT_FACTS,	/* node, memory_mib, cpus */
 	COMMAND_KIND_MAX,
 	COMMAND_KIND_INVALID = -1
 };
 TABLE_DECLARE(command_kind, enum command_kind);
 
-enum end_cause { END_POWEROFF, END_REBOOT, END_CRASH, END_CAUSE_MAX, END_CAUSE_INVALID = -1 };	/* crash: also a process that vanished */
+/* crash: also a process that vanished */
+enum end_cause { END_POWEROFF, END_REBOOT, END_CRASH, END_CAUSE_MAX, END_CAUSE_INVALID = -1 };
 TABLE_DECLARE(end_cause, enum end_cause);
 
 enum record_kind { RECORD_GUEST, RECORD_NODE, RECORD_KIND_MAX };
 
-/* A record that the decision behind a command read, and its revision then: another one now, and all refuse the command alike (rule L11). */
+/*
+ * A record that the decision behind a command read, and its revision then: another one now, and
+ * all refuse the command alike (rule L11).
+ */
 struct command_read {
 	enum record_kind kind;
 	char guest[MODEL_NAME_MAX];
@@ -58,8 +91,8 @@ struct command_read {
 #define COMMAND_READS_MAX 4
 
 /*
- * One command. Only the fields that its kind names are set, the rest is zero; the codec (agentd/engine/command.h)
- * carries just those. @reason is what `why` and `events` will say.
+ * One command. Only the fields that its kind names are set, the rest is zero; the codec
+ * (agentd/engine/command.h) carries just those. @reason is what `why` and `events` will say.
  */
 struct command {
 	enum command_kind kind;
@@ -84,6 +117,7 @@ struct command {
 	VEC(struct fence_conf_param) params;
 };
 
-void command_free(struct command *c);		/* what it owns; the struct itself is the caller's */
+/* what it owns; the struct itself is the caller's */
+void command_free(struct command *c);
 
 #endif

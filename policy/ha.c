@@ -20,18 +20,19 @@ void ha_step(const struct model *m, const struct ha_conf *conf, int64_t now_us, 
 	memset(out, 0, sizeof(*out));
 	out->again_us = INT64_MAX;
 
-	ha_fence_lost(&r);		/* proof first: what was lost waits for it */
-	ha_operations_drop(&r);		/* those of which nothing can come any more */
+	ha_fence_lost(&r);      /* proof first: what was lost waits for it */
+	ha_operations_drop(&r); /* those of which nothing can come any more */
 	ha_volumes_repeat(&r);
 	ha_moves_cancel(&r);
 	ha_guests_stop(&r);
 	ha_guests_pause(&r);
 	ha_guests_resume(&r);
-	ha_guests_recover(&r);		/* what ran before has the first claim to room */
+	ha_guests_recover(&r); /* what ran before has the first claim to room */
 	ha_guests_start(&r);
 	ha_moves_begin(&r);
 	ha_nodes_drain(&r);
 	vec_free(&r.extra);
+	vec_free(&r.fenced);
 }
 
 void ha_out_free(struct ha_out *out)
@@ -52,7 +53,8 @@ struct command *ha_order(struct ha_round *r, enum command_kind kind, const char 
 	return c;
 }
 
-struct command *ha_order_guest(struct ha_round *r, enum command_kind kind, const struct guest *g, const char *reason)
+struct command *ha_order_guest(struct ha_round *r, enum command_kind kind, const struct guest *g,
+			       const char *reason)
 {
 	struct command *c = ha_order(r, kind, reason);
 	struct command_read *read = &c->reads[c->n_reads++];
@@ -64,17 +66,21 @@ struct command *ha_order_guest(struct ha_round *r, enum command_kind kind, const
 	return c;
 }
 
-struct command *ha_order_node(struct ha_round *r, enum command_kind kind, const struct node *n, const char *reason)
+struct command *ha_order_node(struct ha_round *r, enum command_kind kind, const struct node *n,
+			      const char *reason)
 {
 	struct command *c = ha_order(r, kind, reason);
 
 	c->node = n->id;
 	c->incarnation = n->incarnation;
-	c->reads[c->n_reads++] = (struct command_read){ .kind = RECORD_NODE, .node = n->id, .revision = n->revision };
+	c->reads[c->n_reads++] = (struct command_read){ .kind = RECORD_NODE,
+							.node = n->id,
+							.revision = n->revision };
 	return c;
 }
 
-void ha_order_at(struct ha_round *r, enum command_kind kind, const struct guest *g, uint32_t node, const char *reason)
+void ha_order_at(struct ha_round *r, enum command_kind kind, const struct guest *g, uint32_t node,
+		 const char *reason)
 {
 	struct command *c = ha_order_guest(r, kind, g, reason);
 
@@ -110,12 +116,22 @@ bool ha_overdue(struct ha_round *r, const struct operation *op)
 	return !ha_executor_gone(r, op) && ha_due(r, op->deadline_us);
 }
 
+static bool is_fenced_now(const struct ha_round *r, uint32_t node)
+{
+	const uint32_t *fenced;
+
+	vec_each(fenced, &r->fenced)
+		if (*fenced == node)
+			return true;
+	return false;
+}
+
 void ha_each_guest(struct ha_round *r, enum guest_state state, ha_guest_fn *fn)
 {
 	struct map_iter it = { 0 };
 	const struct guest *g;
 
 	while ((g = map_next(r->m->guests, &it)))
-		if (g->state == state)
+		if (g->state == state && !is_fenced_now(r, g->owner.node))
 			fn(r, g);
 }

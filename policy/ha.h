@@ -6,11 +6,13 @@
 #include "policy/command.h"
 
 /*
- * How long things may take, in ledger time. Microseconds. Deadlines and back-off stand in the records and are written when a
- * command is applied: they come from ha_conf_default, on all nodes alike. The rest is the leader's, as given to ha_step.
+ * How long things may take, in ledger time. Microseconds. Deadlines and back-off stand in the
+ * records and are written when a command is applied: they come from ha_conf_default, on all
+ * nodes alike. The rest is the leader's, as given to ha_step.
  */
 struct ha_conf {
-	int64_t agent_grace_us;		/* an agent that is away while its node is in the ring: so long before its node is fenced */
+	/* an agent that is away while its node is in the ring: so long before its node is fenced */
+	int64_t agent_grace_us;
 	int64_t start_deadline_us;	/* of OP_START, OP_ACTIVATE, OP_PAUSE ... */
 	int64_t move_deadline_us;	/* of a whole migration */
 	int64_t fence_deadline_us;	/* of one fence operation */
@@ -20,14 +22,17 @@ struct ha_conf {
 extern const struct ha_conf ha_conf_default;
 
 struct ha_out {
-	VEC(struct command) commands;	/* each with its reason and its reads; in the order in which they are to be proposed */
-	int64_t again_us;		/* ledger time at which to call again even if nothing happens; INT64_MAX: never */
+	/* each with its reason and its reads; in the order in which they are to be proposed */
+	VEC(struct command) commands;
+	/* ledger time at which to call again even if nothing happens; INT64_MAX: never */
+	int64_t again_us;
 };
 void ha_out_free(struct ha_out *out);
 
 /*
- * Called by the leader, whenever the model has changed and all that it ordered before is applied, and at again_us. Pure: the
- * same model and time give the same commands, byte for byte, on every machine.
+ * Called by the leader, whenever the model has changed and all that it ordered before is
+ * applied, and at again_us. Pure: the same model and time give the same commands, byte for byte,
+ * on every machine.
  */
 void ha_step(const struct model *m, const struct ha_conf *conf, int64_t now_us, struct ha_out *out);
 

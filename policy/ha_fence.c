@@ -13,10 +13,14 @@ bool fence_proven(const struct node *n)
 
 static struct line lost_why(const struct node *n)
 {
-	const char *const device[] = { n->name, " is ", node_state_text(n->state),
+	const char *how = node_online(n) ? "being fenced" : node_state_text(n->state);
+	const char *const device[] = { n->name, " is ", how,
 				       ": nothing happens before it is proven off", NULL };
-	const char *const none[] = { n->name, " is ", node_state_text(n->state),
-				     " and has no fence device: power it off and say: domus node confirm-off ", n->name, NULL };
+	const char *const none[] = {
+		n->name, " is ",
+		how,     " and has no fence device: power it off and say: domus node confirm-off ",
+		n->name, NULL
+	};
 
 	return line_join(n->fence_agent[0] ? device : none);
 }
@@ -41,7 +45,7 @@ static void renew_deadline(struct model *m, const struct guest *g)
 		op->deadline_us = fresh;
 }
 
-void fence_give_back(struct model *m, struct node *n)
+static void give_back(struct model *m, const struct node *n)
 {
 	struct map_iter it = { 0 };
 	struct guest *g;
@@ -50,8 +54,34 @@ void fence_give_back(struct model *m, struct node *n)
 		if (!node_owns(n, g) || g->state != GUEST_LOST)
 			continue;
 		renew_deadline(m, g);
-		guest_happens(m, g, EV_OWNER_BACK, SAY(n->name, " is back, not fenced: it keeps its guest"), NULL);
+		guest_happens(m, g, EV_OWNER_BACK,
+			      SAY(n->name, " is back, not fenced: it keeps its guest"), NULL);
 	}
+}
+
+void fence_give_back(struct model *m)
+{
+	struct map_iter it = { 0 };
+	struct node *n;
+
+	while ((n = map_next(m->nodes, &it))) {
+		if (!node_online(n) || n->fence_operation)
+			continue;
+		give_back(m, n);
+		if (n->fence_wanted)
+			continue;
+		n->fence_attempts = 0;
+		n->fence_retry_us = 0;
+	}
+}
+
+/* Nobody waits for an operation that is not in the model. */
+static void unless_there(struct model *m, uint64_t *operation, uint64_t *revision)
+{
+	if (!*operation || model_operation(m, *operation))
+		return;
+	*operation = 0;
+	*revision = m->index;
 }
 
 /* Operations that a life should have carried out: who waits for them must not wait any longer. */
@@ -64,17 +94,15 @@ static void forget_operations(struct model *m, const struct node *n)
 	struct node *victim;
 
 	while ((op = map_next(m->operations, &ops)))
-		if (owner_is(&(struct owner){ op->node, op->incarnation, 0 }, n->id, &n->incarnation))
+		if (owner_is(&(struct owner){ op->node, op->incarnation, 0 }, n->id,
+			     &n->incarnation))
 			operation_remove(m, op->id);
 	while ((g = map_next(m->guests, &guests)))
-		if (!model_operation(m, g->operation))
-			g->operation = 0;
+		unless_there(m, &g->operation, &g->revision);
 	while ((v = map_next(m->volumes, &volumes)))
-		if (!model_operation(m, v->operation))
-			v->operation = 0;
+		unless_there(m, &v->operation, &v->revision);
 	while ((victim = map_next(m->nodes, &nodes)))
-		if (!model_operation(m, victim->fence_operation))
-			victim->fence_operation = 0;
+		unless_there(m, &victim->fence_operation, &victim->revision);
 }
 
 static void release_guests(struct model *m, const struct node *n, const char *why)
@@ -96,10 +124,14 @@ static void forget_fencing(struct model *m, struct node *n)
 	n->fence_retry_us = 0;
 }
 
-void fence_life_over(struct model *m, struct node *n, enum proof_kind kind, const char *by, const char *why)
+void fence_life_over(struct model *m, struct node *n, enum proof_kind kind, const char *by,
+		     const char *why)
 {
-	n->proof = (struct proof){ .kind = kind, .incarnation = n->incarnation, .term = n->last_term,
-				   .index = m->index, .time_us = m->time_us };
+	n->proof = (struct proof){ .kind = kind,
+				   .incarnation = n->incarnation,
+				   .term = n->last_term,
+				   .index = m->index,
+				   .time_us = m->time_us };
 	STRCPY(n->proof.by, by);
 	node_note(m, n, why);
 	forget_fencing(m, n);
@@ -123,18 +155,22 @@ static void fence_failed(struct model *m, struct node *n, const char *text)
 	int64_t wait = backoff(++n->fence_attempts);
 
 	n->fence_retry_us = m->time_us + wait;
-	/* A person's wish for a node that is here ends with this: it must not be fenced out of the blue later. */
+	/*
+	 * A person's wish for a node that is here ends with this: it must not be fenced out of
+	 * the blue later.
+	 */
 	n->fence_wanted = false;
 	node_note(m, n, SAY("fencing failed: ", text));
 }
 
 /*
- * A success proves something only if that life has not been listed since the operation was ordered: the power may have
- * been cut before it came back.
+ * A success proves something only if that life has not been listed since the operation was
+ * ordered: the power may have been cut before it came back.
  */
 static bool proof_holds(const struct node *n, const struct operation *op)
 {
-	return id_equal(&n->incarnation, &op->victim_incarnation) && n->last_term == op->victim_term;
+	return id_equal(&n->incarnation, &op->victim_incarnation) &&
+	       n->last_term == op->victim_term;
 }
 
 static void fence_succeeded(struct model *m, struct node *n, const struct operation *op)
@@ -143,7 +179,8 @@ static void fence_succeeded(struct model *m, struct node *n, const struct operat
 
 	STRCPY(by, model_node_name(m, op->node));
 	if (proof_holds(n, op))
-		fence_life_over(m, n, PROOF_FENCED, by, "proven off by its fence device, status checked");
+		fence_life_over(m, n, PROOF_FENCED, by,
+				"proven off by its fence device, status checked");
 	else
 		node_note(m, n, "was fenced, but has been seen since: that proves nothing");
 }
@@ -162,8 +199,7 @@ void fence_done(struct model *m, const struct operation *op, bool ok, const char
 		fence_succeeded(m, n, &done);
 	else
 		fence_failed(m, n, text);
-	if (node_online(n) && !fence_proven(n))
-		fence_give_back(m, n);
+	fence_give_back(m);
 }
 
 void fence_dropped(struct model *m, const struct operation *op, const char *why)
@@ -172,10 +208,9 @@ void fence_dropped(struct model *m, const struct operation *op, const char *why)
 
 	if (n && n->fence_operation == op->id) {
 		n->fence_operation = 0;
-		n->fence_attempts++;		/* so that another node has its turn */
+		n->fence_attempts++; /* so that another node has its turn */
 		node_note(m, n, why);
-		if (node_online(n) && !n->fence_wanted)
-			fence_give_back(m, n);
 	}
 	operation_remove(m, op->id);
+	fence_give_back(m);
 }

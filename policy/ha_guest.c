@@ -3,20 +3,33 @@
 #include "ha_guest.h"
 
 static const char *const guest_event_names[GUEST_EVENT_MAX] = {
-	[EV_GRANTED] = "granted",	  [EV_RUNS] = "runs",
-	[EV_PAUSES] = "pauses",		  [EV_IO_ERROR] = "io-error",
-	[EV_STOP_ORDERED] = "stop-ordered", [EV_MOVE_BEGUN] = "move-begun",
-	[EV_OWNER_LOST] = "owner-lost",	  [EV_OWNER_BACK] = "owner-back",
-	[EV_OVER] = "over",		  [EV_AGAIN] = "again",
+	[EV_GRANTED] = "granted",
+	[EV_RUNS] = "runs",
+	[EV_PAUSES] = "pauses",
+	[EV_IO_ERROR] = "io-error",
+	[EV_STOP_ORDERED] = "stop-ordered",
+	[EV_MOVE_BEGUN] = "move-begun",
+	[EV_OWNER_LOST] = "owner-lost",
+	[EV_OWNER_BACK] = "owner-back",
+	[EV_OVER] = "over",
+	[EV_AGAIN] = "again",
 	[EV_GIVEN_UP] = "given-up",
 };
 TABLE_DEFINE(guest_event, enum guest_event, GUEST_EVENT_MAX)
+
+/* A wish for a migration is about the moment: it does not outlive what comes between. */
+static void forget_wish(struct guest *g)
+{
+	g->wants_move = false;
+	g->wanted_node = 0;
+}
 
 /* A process that stands by itself: no operation, no migration. */
 static void act_settle(struct model *m, struct guest *g)
 {
 	operation_end(m, g);
 	g->move = (struct move){ 0 };
+	forget_wish(g);
 }
 
 /* No process: nobody owns it. Whoever still has one ends it, for he is not the owner. */
@@ -24,8 +37,6 @@ static void act_release(struct model *m, struct guest *g)
 {
 	act_settle(m, g);
 	g->owner = (struct owner){ 0 };
-	g->wants_move = false;
-	g->wanted_node = 0;
 }
 
 /* A migration that is not handed over ends here: clearing the target is its order to clean up. */
@@ -38,20 +49,25 @@ static void act_stop_here(struct model *m, struct guest *g)
 static void act_lose(struct model *m, struct guest *g)
 {
 	g->before_loss = g->state;
+	forget_wish(g);
 	if (g->move.phase == MOVE_PREPARING) {
 		act_settle(m, g);
 		g->before_loss = GUEST_RUNNING;
 	} else if (g->move.phase == MOVE_SENDING) {
 		/*
-		 * The target is out of it. If the node comes back, its process may stand, all sent: it has to be
-		 * told to go on. That operation is ordered then: an entry that loses many guests can order one only.
+		 * The target is out of it. If the node comes back, its process may stand, all
+		 * sent: it has to be told to go on. That operation is ordered then: an entry
+		 * that loses many guests can order one only.
 		 */
 		act_settle(m, g);
 		g->move.phase = MOVE_CANCELLING;
 	}
 }
 
-/* The owner reports while the rest takes it for lost (it is back, and still being fenced): believed once it is back for good. */
+/*
+ * The owner reports while the rest takes it for lost (it is back, and still being fenced):
+ * believed once it is back for good.
+ */
 static void act_runs_behind(struct model *m, struct guest *g)
 {
 	act_settle(m, g);
@@ -72,6 +88,7 @@ static void act_io_error_behind(struct model *m, struct guest *g)
 
 #define AS_BEFORE GUEST_STATE_INVALID
 
+/* clang-format off */
 const struct guest_row guest_rows[] = {
 	/* state            event            next              action              */
 	{ GUEST_STOPPED,    EV_GRANTED,      GUEST_STARTING,   NULL                },
@@ -128,21 +145,24 @@ const struct guest_row guest_rows[] = {
 
 	{ GUEST_HELD,       EV_OVER,         GUEST_STOPPED,    act_release         },
 };
+/* clang-format on */
 const size_t guest_rows_n = ARRAY_SIZE(guest_rows);
 
 #define MAY(state) (1u << (state))
-#define MAY_END	   (MAY(GUEST_LOST) | MAY(GUEST_STOPPED) | MAY(GUEST_RECOVERING))
+#define MAY_END    (MAY(GUEST_LOST) | MAY(GUEST_STOPPED) | MAY(GUEST_RECOVERING))
 
 const unsigned guest_may_follow[GUEST_STATE_MAX] = {
 	[GUEST_STOPPED] = MAY(GUEST_STARTING),
 	[GUEST_STARTING] = MAY(GUEST_RUNNING) | MAY(GUEST_STOPPING) | MAY_END,
-	[GUEST_RUNNING] = MAY(GUEST_PAUSED) | MAY(GUEST_IO_ERROR) | MAY(GUEST_STOPPING) | MAY(GUEST_MIGRATING) | MAY_END,
+	[GUEST_RUNNING] = MAY(GUEST_PAUSED) | MAY(GUEST_IO_ERROR) | MAY(GUEST_STOPPING) |
+			  MAY(GUEST_MIGRATING) | MAY_END,
 	[GUEST_PAUSED] = MAY(GUEST_RUNNING) | MAY(GUEST_IO_ERROR) | MAY(GUEST_STOPPING) | MAY_END,
 	[GUEST_STOPPING] = MAY_END,
 	[GUEST_MIGRATING] = MAY(GUEST_RUNNING) | MAY(GUEST_STOPPING) | MAY_END,
 	[GUEST_IO_ERROR] = MAY(GUEST_RUNNING) | MAY(GUEST_PAUSED) | MAY(GUEST_STOPPING) | MAY_END,
 	/* Never STARTING elsewhere: only a proof leads out, or the same life of its node. */
-	[GUEST_LOST] = MAY(GUEST_STOPPED) | MAY(GUEST_RECOVERING) | MAY(GUEST_STARTING) | MAY(GUEST_RUNNING) | MAY(GUEST_PAUSED) | MAY(GUEST_STOPPING) |
+	[GUEST_LOST] = MAY(GUEST_STOPPED) | MAY(GUEST_RECOVERING) | MAY(GUEST_STARTING) |
+		       MAY(GUEST_RUNNING) | MAY(GUEST_PAUSED) | MAY(GUEST_STOPPING) |
 		       MAY(GUEST_MIGRATING) | MAY(GUEST_IO_ERROR),
 	[GUEST_RECOVERING] = MAY(GUEST_STARTING) | MAY(GUEST_STOPPED) | MAY(GUEST_HELD),
 	[GUEST_HELD] = MAY(GUEST_STOPPED),
@@ -158,11 +178,13 @@ const struct guest_row *guest_row(enum guest_state state, enum guest_event ev)
 
 static bool may_follow(enum guest_state state, enum guest_state next)
 {
-	return next >= 0 && next < GUEST_STATE_MAX && (next == state || guest_may_follow[state] & MAY(next));
+	return next >= 0 && next < GUEST_STATE_MAX &&
+	       (next == state || guest_may_follow[state] & MAY(next));
 }
 
 /* The one setter. */
-static void guest_set_state(struct model *m, struct guest *g, enum guest_state next, const char *why)
+static void guest_set_state(struct model *m, struct guest *g, enum guest_state next,
+			    const char *why)
 {
 	if (next == g->state)
 		guest_note(m, g, why);
@@ -171,7 +193,8 @@ static void guest_set_state(struct model *m, struct guest *g, enum guest_state n
 	g->state = next;
 }
 
-int guest_happens(struct model *m, struct guest *g, enum guest_event ev, const char *why, struct err *ret_err)
+int guest_happens(struct model *m, struct guest *g, enum guest_event ev, const char *why,
+		  struct err *ret_err)
 {
 	const struct guest_row *row = guest_row(g->state, ev);
 	enum guest_state next = GUEST_STATE_INVALID;

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0
- * When migrations begin and when they are cancelled; what a drain moves away. The steps between are apply_move.c's. */
+ * When migrations begin and when they are cancelled; what a drain moves away. The steps between
+ * are apply_move.c's. */
 #include "ha_priv.h"
 
-#define DRAIN_MOVES_MAX	   2	/* at once in the cluster: more only make each of them slower */
+#define DRAIN_MOVES_MAX    2 /* at once in the cluster: more only make each of them slower */
 #define DRAIN_FAILURES_MAX 3
 
 static bool before_hand_over(const struct guest *g)
@@ -46,11 +47,13 @@ static bool may_begin(const struct ha_round *r, const struct guest *g)
 	return g->desired == DESIRED_RUNNING && !g->operation && owner_online(r->m, &g->owner);
 }
 
-static void begin(struct ha_round *r, const struct guest *g, uint32_t node, const char *what, const char *why)
+static void begin(struct ha_round *r, const struct guest *g, uint32_t node, const char *what,
+		  const char *why)
 {
 	const char *from = model_node_name(r->m, g->owner.node), *to = model_node_name(r->m, node);
 
-	ha_order_at(r, CMD_MOVE_BEGIN, g, node, SAY("from ", from, " to ", to, ", ", what, " (", why, ")"));
+	ha_order_at(r, CMD_MOVE_BEGIN, g, node,
+		    SAY("from ", from, " to ", to, ": ", what, " (", why, ")"));
 }
 
 static void begin_wanted(struct ha_round *r, const struct guest *g)
@@ -62,9 +65,10 @@ static void begin_wanted(struct ha_round *r, const struct guest *g)
 		return;
 	node = place_guest(r->m, g, g->wanted_node, g->owner.node, &r->extra, r->now, why);
 	if (node)
-		begin(r, g, node, "as a person wants", why);
+		begin(r, g, node, "a person wants it", why);
 	else
-		ha_order_guest(r, CMD_MOVE_REFUSE, g, SAY("migration refused: it fits on no other node: ", why));
+		ha_order_guest(r, CMD_MOVE_REFUSE, g,
+			       SAY("migration refused: it fits on no other node: ", why));
 }
 
 void ha_moves_begin(struct ha_round *r)
@@ -79,7 +83,10 @@ static bool is_drained(const struct ha_round *r, const struct guest *g)
 	return n && n->state == NODE_MAINTENANCE && node_owns(n, g);
 }
 
-/* Those under way, and those that this round has ordered: their memory is promised, and they are not wanted by a person. */
+/*
+ * Those under way, and those that this round has ordered: their memory is promised, and they are
+ * not wanted by a person.
+ */
 static size_t drain_moves(const struct ha_round *r)
 {
 	struct map_iter it = { 0 };
@@ -96,7 +103,8 @@ static size_t drain_moves(const struct ha_round *r)
 
 static void stays(struct ha_round *r, const struct guest *g, const char *why)
 {
-	ha_say(r, CMD_MOVE_REFUSE, g, SAY("stays on ", model_node_name(r->m, g->owner.node), ", which is drained: ", why));
+	ha_say(r, CMD_MOVE_REFUSE, g,
+	       SAY("stays on ", model_node_name(r->m, g->owner.node), ", which is drained: ", why));
 }
 
 static void drain_running(struct ha_round *r, const struct guest *g)
@@ -114,14 +122,17 @@ static void drain_running(struct ha_round *r, const struct guest *g)
 		return;
 	node = place_guest(r->m, g, 0, g->owner.node, &r->extra, r->now, why);
 	if (node)
-		begin(r, g, node, "which is drained", why);
+		begin(r, g, node, SAY(model_node_name(r->m, g->owner.node), " is drained"), why);
 	else
 		stays(r, g, SAY("it fits on no other node: ", why));
 }
 
 static void drain_other(struct ha_round *r, const struct guest *g)
 {
-	if (is_drained(r, g) && g->desired != DESIRED_STOPPED && !g->operation)
+	enum desired rests = g->state == GUEST_PAUSED ? DESIRED_PAUSED : g->desired;
+
+	if (is_drained(r, g) && g->desired == rests && g->desired != DESIRED_STOPPED &&
+	    !g->operation)
 		stays(r, g, "only a running guest can be migrated");
 }
 

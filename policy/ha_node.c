@@ -6,23 +6,30 @@
 #include "ha_guest.h"
 
 static const char *const node_event_names[NODE_EVENT_MAX] = {
-	[NODE_EV_HERE] = "here",	     [NODE_EV_HERE_DRAINED] = "here-drained",
-	[NODE_EV_AGENT_GONE] = "agent-gone", [NODE_EV_GONE] = "gone",
+	[NODE_EV_HERE] = "here",
+	[NODE_EV_HERE_DRAINED] = "here-drained",
+	[NODE_EV_AGENT_GONE] = "agent-gone",
+	[NODE_EV_GONE] = "gone",
 	[NODE_EV_PROVEN] = "proven",
 };
 TABLE_DEFINE(node_event, enum node_event, NODE_EVENT_MAX)
 
-#define HERE   NODE_ONLINE, NODE_MAINTENANCE
+#define HERE NODE_ONLINE, NODE_MAINTENANCE
 
+/* clang-format off */
 const enum node_state node_next[NODE_STATE_MAX][NODE_EVENT_MAX] = {
 	/*                     here, drained  agent gone   gone         proven */
 	[NODE_ONLINE] =      { HERE,          NODE_AWAY,   NODE_LOST,   NODE_FENCED },
 	[NODE_MAINTENANCE] = { HERE,          NODE_AWAY,   NODE_LOST,   NODE_FENCED },
 	[NODE_AWAY] =        { HERE,          NODE_AWAY,   NODE_LOST,   NODE_FENCED },
 	[NODE_LOST] =        { HERE,          NODE_AWAY,   NODE_LOST,   NODE_FENCED },
-	/* What is proven stays so until its agent is listed again: its corosync alone says nothing about guests. */
+	/*
+	 * What is proven stays so until its agent is listed again: its corosync alone says
+	 * nothing about guests.
+	 */
 	[NODE_FENCED] =      { HERE,          NODE_FENCED, NODE_FENCED, NODE_FENCED },
 };
+/* clang-format on */
 
 void node_happens(struct model *m, struct node *n, enum node_event ev, const char *why)
 {
@@ -67,7 +74,8 @@ static void begin_life(struct model *m, struct node *n, const struct id *incarna
 	bool another = !id_is_none(&n->incarnation) && !id_equal(&n->incarnation, incarnation);
 
 	if (another && !fence_proven(n))
-		fence_life_over(m, n, PROOF_RESTARTED, n->name, "came back in a new life: the one before is over");
+		fence_life_over(m, n, PROOF_RESTARTED, n->name,
+				"came back in a new life: the one before is over");
 	n->incarnation = *incarnation;
 }
 
@@ -76,7 +84,8 @@ static void come_back(struct model *m, struct node *n)
 	const char *why = "its agent is here";
 
 	if (fence_proven(n))
-		why = "ALARM: it was said to be off, and the same life of it is here: check its fence device, "
+		why = "ALARM: it was said to be off, and the same life of it is here: check its "
+		      "fence device, "
 		      "or who confirmed it";
 	node_happens(m, n, n->drain ? NODE_EV_HERE_DRAINED : NODE_EV_HERE, why);
 }
@@ -88,12 +97,7 @@ static void node_is_here(struct model *m, struct node *n, const struct id *incar
 	n->last_term = m->term;
 	n->revision = m->index;
 	if (fence_proven(n))
-		n->proof = (struct proof){ 0 };		/* void: a later OPEN lists that life (rule G4) */
-	if (n->fence_operation)
-		return;
-	n->fence_attempts = 0;
-	n->fence_retry_us = 0;
-	fence_give_back(m, n);
+		n->proof = (struct proof){ 0 }; /* void: a later OPEN lists that life (rule G4) */
 }
 
 static const struct model_member *member_of(const struct model *m, uint32_t node)
@@ -123,7 +127,8 @@ void node_follow(struct model *m, struct node *n)
 	if (member) {
 		node_is_here(m, n, &member->incarnation);
 	} else if (in_ring(m, n->id)) {
-		node_happens(m, n, NODE_EV_AGENT_GONE, "its agent does not answer; its guests go on meanwhile");
+		node_happens(m, n, NODE_EV_AGENT_GONE,
+			     "its agent does not answer; its guests go on meanwhile");
 	} else {
 		node_happens(m, n, NODE_EV_GONE, "it left the ring");
 		fence_lose_guests(m, n);

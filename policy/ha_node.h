@@ -6,11 +6,11 @@
 #include "record.h"
 
 enum node_event {
-	NODE_EV_HERE,		/* an OPEN lists its agent */
-	NODE_EV_HERE_DRAINED,	/* the same, and it is to be in maintenance */
-	NODE_EV_AGENT_GONE,	/* only its corosync is there */
-	NODE_EV_GONE,		/* it left the ring */
-	NODE_EV_PROVEN,		/* that life of it is proven over */
+	NODE_EV_HERE,         /* an OPEN lists its agent */
+	NODE_EV_HERE_DRAINED, /* the same, and it is to be in maintenance */
+	NODE_EV_AGENT_GONE,   /* only its corosync is there */
+	NODE_EV_GONE,         /* it left the ring */
+	NODE_EV_PROVEN,       /* that life of it is proven over */
 	NODE_EVENT_MAX,
 	NODE_EVENT_INVALID = -1
 };
@@ -28,9 +28,9 @@ void node_follow(struct model *m, struct node *n);
 /* Forgets a former voter that owns nothing and has left the ring. */
 void node_forget_leavers(struct model *m);
 
-bool node_owns(const struct node *n, const struct guest *g);		/* in its present or last life */
+bool node_owns(const struct node *n, const struct guest *g); /* in its present or last life */
 bool node_owns_any(const struct model *m, const struct node *n);
-bool node_takes_orders(const struct node *n);				/* online, and a voter */
-struct owner node_life(const struct node *n);				/* epoch 0 */
+bool node_takes_orders(const struct node *n); /* online, and a voter */
+struct owner node_life(const struct node *n); /* epoch 0 */
 
 #endif

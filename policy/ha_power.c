@@ -29,12 +29,14 @@ static void stop_starting(struct ha_round *r, const struct guest *g)
 static void stop_standing(struct ha_round *r, const struct guest *g)
 {
 	if (g->desired == DESIRED_STOPPED)
-		order_stop(r, g, g->stop_now, g->stop_now ? "a person wants it stopped at once" : "a person wants it stopped");
+		order_stop(r, g, g->stop_now,
+			   g->stop_now ? "a person wants it stopped at once"
+				       : "a person wants it stopped");
 }
 
 /*
- * A process that cannot be killed (its host's disk hangs) is killed again and again: nothing less than the end of its
- * host helps, and that is a person's decision.
+ * A process that cannot be killed (its host's disk hangs) is killed again and again: nothing
+ * less than the end of its host helps, and that is a person's decision.
  */
 static void stop_stopping(struct ha_round *r, const struct guest *g)
 {
@@ -48,10 +50,15 @@ static void stop_stopping(struct ha_round *r, const struct guest *g)
 	else if (op->kind == OP_STOP && ha_overdue(r, op))
 		order_stop(r, g, true, "it did not stop in time: it is ended");
 	else if (op->kind == OP_KILL && ha_overdue(r, op))
-		order_stop(r, g, true, SAY("its process does not end: look at ", host, ", or say: domus node fence ", host));
+		order_stop(r, g, true,
+			   SAY("its process does not end: look at ", host,
+			       ", or say: domus node fence ", host));
 }
 
-/* Where only one node has a process, a step that hangs is ended there, and the guest started anew. */
+/*
+ * Where only one node has a process, a step that hangs is ended there, and the guest started
+ * anew.
+ */
 static void stop_migrating(struct ha_round *r, const struct guest *g)
 {
 	const struct operation *op = operation_of(r, g);
@@ -112,10 +119,12 @@ static void start(struct ha_round *r, const struct guest *g)
 		return;
 	node = place_guest(r->m, g, g->wanted_node, 0, &r->extra, r->now, why);
 	if (node)
-		ha_order_at(r, CMD_GUEST_START, g, node, SAY("on ", model_node_name(r->m, node), " (", why, ")"));
+		ha_order_at(r, CMD_GUEST_START, g, node,
+			    SAY("on ", model_node_name(r->m, node), " (", why, ")"));
 	else if (g->state == GUEST_RECOVERING && failed_everywhere(r, g))
-		ha_order_guest(r, CMD_GUEST_HOLD, g, SAY("given up, 'domus guest start ", g->name,
-							 "' tries anew; the last: ", guest_last_reason(g)));
+		ha_order_guest(r, CMD_GUEST_HOLD, g,
+			       SAY("given up, 'domus guest start ", g->name,
+				   "' tries anew; the last: ", guest_last_reason(g)));
 	else
 		ha_say(r, CMD_GUEST_START, g, SAY("waits for a node: ", why));
 }

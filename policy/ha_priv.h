@@ -7,21 +7,28 @@
 #include "policy/ha.h"
 #include "policy/place.h"
 
-/* Only reads the model. At most one command about each record, so that none spoils what another was decided on. */
+/*
+ * Only reads the model. At most one command about each record, so that none spoils what another
+ * was decided on.
+ */
 struct ha_round {
 	const struct model *m;
 	const struct ha_conf *conf;
 	int64_t now;
 	struct ha_out *out;
-	place_extras extra;		/* promised in this round */
+	place_extras extra;   /* promised in this round */
+	VEC(uint32_t) fenced; /* nodes whose fencing it orders: that changes their guests too */
 };
 
 struct command *ha_order(struct ha_round *r, enum command_kind kind, const char *reason);
 /* About a guest or a node; it holds only while that record is as it is now. */
-struct command *ha_order_guest(struct ha_round *r, enum command_kind kind, const struct guest *g, const char *reason);
-struct command *ha_order_node(struct ha_round *r, enum command_kind kind, const struct node *n, const char *reason);
+struct command *ha_order_guest(struct ha_round *r, enum command_kind kind, const struct guest *g,
+			       const char *reason);
+struct command *ha_order_node(struct ha_round *r, enum command_kind kind, const struct node *n,
+			      const char *reason);
 /* Grants: at that node, in its present life; its memory is taken from now on. */
-void ha_order_at(struct ha_round *r, enum command_kind kind, const struct guest *g, uint32_t node, const char *reason);
+void ha_order_at(struct ha_round *r, enum command_kind kind, const struct guest *g, uint32_t node,
+		 const char *reason);
 /* Only notes a reason; not again while it is the newest. */
 void ha_say(struct ha_round *r, enum command_kind kind, const struct guest *g, const char *reason);
 
@@ -32,6 +39,7 @@ bool ha_overdue(struct ha_round *r, const struct operation *op);
 /* The node that was to carry it out is not there in that life. */
 bool ha_executor_gone(const struct ha_round *r, const struct operation *op);
 
+/* Those in @state, but not those of a node that this round fences. */
 typedef void ha_guest_fn(struct ha_round *r, const struct guest *g);
 void ha_each_guest(struct ha_round *r, enum guest_state state, ha_guest_fn *fn);
 

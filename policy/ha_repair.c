@@ -5,13 +5,18 @@
 
 static bool gone_for_long(struct ha_round *r, const struct node *n)
 {
-	return n->state == NODE_LOST || (n->state == NODE_AWAY && ha_due(r, n->since_us + r->conf->agent_grace_us));
+	return n->state == NODE_LOST ||
+	       (n->state == NODE_AWAY && ha_due(r, n->since_us + r->conf->agent_grace_us));
 }
 
-/* Without a device only a person, or the node itself, can bring the proof. A node that owns nothing is left in peace. */
+/*
+ * Without a device only a person, or the node itself, can bring the proof. A node that owns
+ * nothing is left in peace.
+ */
 static bool needs_fencing(struct ha_round *r, const struct node *n)
 {
-	if (!n->fence_agent[0] || n->fence_operation || id_is_none(&n->incarnation) || fence_proven(n))
+	if (!n->fence_agent[0] || n->fence_operation || id_is_none(&n->incarnation) ||
+	    fence_proven(n))
 		return false;
 	return n->fence_wanted || (node_owns_any(r->m, n) && gone_for_long(r, n));
 }
@@ -32,11 +37,15 @@ static const struct node *pick_executor(const struct ha_round *r, const struct n
 static void fence(struct ha_round *r, const struct node *n)
 {
 	const struct node *executor = pick_executor(r, n);
-	const char *why = n->fence_wanted ? "a person wants it" : n->state == NODE_AWAY ? "its agent does not come back"
-											 : "it is lost and owns guests";
+	const char *why = n->fence_wanted         ? "a person wants it"
+			  : n->state == NODE_AWAY ? "its agent does not come back"
+						  : "it is lost and owns guests";
 
-	if (executor)
-		ha_order_node(r, CMD_FENCE, n, SAY("is being fenced by ", executor->name, ": ", why))->executor = executor->id;
+	if (!executor)
+		return;
+	ha_order_node(r, CMD_FENCE, n, SAY("is being fenced by ", executor->name, ": ", why))
+		->executor = executor->id;
+	vec_push(&r->fenced, n->id);
 }
 
 void ha_fence_lost(struct ha_round *r)
@@ -70,18 +79,18 @@ static const char *why_drop_volume(struct ha_round *r, const struct operation *o
 static const char *why_drop_order(struct ha_round *r, const struct operation *op)
 {
 	const struct guest *g = model_guest(r->m, op->guest);
-	bool stops = g && g->desired == DESIRED_STOPPED;	/* which takes its place anyway */
+	bool stops = g && g->desired == DESIRED_STOPPED; /* which takes its place anyway */
 
-	return !stops && g && g->state != GUEST_LOST && ha_overdue(r, op) ? "it took too long" : NULL;
+	return !stops && g && g->state != GUEST_LOST && ha_overdue(r, op) ? "it took too long"
+									  : NULL;
 }
 
 void ha_operations_drop(struct ha_round *r)
 {
-	static const char *(*const why_drop[OP_KIND_MAX])(struct ha_round *, const struct operation *) = {
-		[OP_FENCE] = why_drop_fence,
-		[OP_VOLUME_CREATE] = why_drop_volume,
-		[OP_VOLUME_DELETE] = why_drop_volume,
-		[OP_PAUSE] = why_drop_order,
+	static const char *(*const why_drop[OP_KIND_MAX])(struct ha_round *,
+							  const struct operation *) = {
+		[OP_FENCE] = why_drop_fence,          [OP_VOLUME_CREATE] = why_drop_volume,
+		[OP_VOLUME_DELETE] = why_drop_volume, [OP_PAUSE] = why_drop_order,
 		[OP_RESUME] = why_drop_order,
 	};
 	struct map_iter it = { 0 };

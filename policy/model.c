@@ -13,10 +13,10 @@ static const char *const desired_names[DESIRED_MAX] = {
 TABLE_DEFINE(desired, enum desired, DESIRED_MAX)
 
 static const char *const guest_state_names[GUEST_STATE_MAX] = {
-	[GUEST_STOPPED] = "stopped",	 [GUEST_STARTING] = "starting",
-	[GUEST_RUNNING] = "running",	 [GUEST_PAUSED] = "paused",
-	[GUEST_STOPPING] = "stopping",	 [GUEST_MIGRATING] = "migrating",
-	[GUEST_IO_ERROR] = "io-error",	 [GUEST_LOST] = "lost",
+	[GUEST_STOPPED] = "stopped",       [GUEST_STARTING] = "starting",
+	[GUEST_RUNNING] = "running",       [GUEST_PAUSED] = "paused",
+	[GUEST_STOPPING] = "stopping",     [GUEST_MIGRATING] = "migrating",
+	[GUEST_IO_ERROR] = "io-error",     [GUEST_LOST] = "lost",
 	[GUEST_RECOVERING] = "recovering", [GUEST_HELD] = "held",
 };
 TABLE_DEFINE(guest_state, enum guest_state, GUEST_STATE_MAX)
@@ -28,16 +28,17 @@ static const char *const after_names[AFTER_MAX] = {
 TABLE_DEFINE(after, enum after, AFTER_MAX)
 
 static const char *const move_phase_names[MOVE_PHASE_MAX] = {
-	[MOVE_NONE] = "none",		  [MOVE_PREPARING] = "preparing",
-	[MOVE_SENDING] = "sending",	  [MOVE_CANCELLING] = "cancelling",
+	[MOVE_NONE] = "none",
+	[MOVE_PREPARING] = "preparing",
+	[MOVE_SENDING] = "sending",
+	[MOVE_CANCELLING] = "cancelling",
 	[MOVE_ACTIVATING] = "activating",
 };
 TABLE_DEFINE(move_phase, enum move_phase, MOVE_PHASE_MAX)
 
 static const char *const node_state_names[NODE_STATE_MAX] = {
-	[NODE_ONLINE] = "online",	[NODE_MAINTENANCE] = "maintenance",
-	[NODE_AWAY] = "away",		[NODE_LOST] = "lost",
-	[NODE_FENCED] = "fenced",
+	[NODE_ONLINE] = "online", [NODE_MAINTENANCE] = "maintenance", [NODE_AWAY] = "away",
+	[NODE_LOST] = "lost",     [NODE_FENCED] = "fenced",
 };
 TABLE_DEFINE(node_state, enum node_state, NODE_STATE_MAX)
 
@@ -65,12 +66,18 @@ static const char *const volume_access_names[VOLUME_ACCESS_MAX] = {
 TABLE_DEFINE(volume_access, enum volume_access, VOLUME_ACCESS_MAX)
 
 static const char *const op_kind_names[OP_KIND_MAX] = {
-	[OP_START] = "start",		  [OP_STOP] = "stop",
-	[OP_KILL] = "kill",		  [OP_PAUSE] = "pause",
-	[OP_RESUME] = "resume",		  [OP_PREPARE_IN] = "prepare-in",
-	[OP_SEND] = "send",		  [OP_ACTIVATE] = "activate",
-	[OP_RESUME_SOURCE] = "resume-source", [OP_FENCE] = "fence",
-	[OP_VOLUME_CREATE] = "volume-create", [OP_VOLUME_DELETE] = "volume-delete",
+	[OP_START] = "start",
+	[OP_STOP] = "stop",
+	[OP_KILL] = "kill",
+	[OP_PAUSE] = "pause",
+	[OP_RESUME] = "resume",
+	[OP_PREPARE_IN] = "prepare-in",
+	[OP_SEND] = "send",
+	[OP_ACTIVATE] = "activate",
+	[OP_RESUME_SOURCE] = "resume-source",
+	[OP_FENCE] = "fence",
+	[OP_VOLUME_CREATE] = "volume-create",
+	[OP_VOLUME_DELETE] = "volume-delete",
 };
 TABLE_DEFINE(op_kind, enum op_kind, OP_KIND_MAX)
 

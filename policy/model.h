@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
- * The model: all that a cluster has agreed on, as values. The same on every node at the same ledger index. */
+ * The model: all that a cluster has agreed on, as values. The same on every node at the same
+ * ledger index. */
 #ifndef DOMUS_POLICY_MODEL_H
 #define DOMUS_POLICY_MODEL_H
 
@@ -20,7 +21,13 @@
 #define MODEL_REASONS_MAX 16	/* per guest, the newest */
 
 /* What a person wants of a guest. */
-enum desired { DESIRED_STOPPED, DESIRED_RUNNING, DESIRED_PAUSED, DESIRED_MAX, DESIRED_INVALID = -1 };
+enum desired {
+	DESIRED_STOPPED,
+	DESIRED_RUNNING,
+	DESIRED_PAUSED,
+	DESIRED_MAX,
+	DESIRED_INVALID = -1
+};
 TABLE_DECLARE(desired, enum desired);
 
 enum guest_state {
@@ -32,8 +39,10 @@ enum guest_state {
 	GUEST_MIGRATING,	/* see struct move */
 	GUEST_IO_ERROR,		/* stopped by its disk; the process stands */
 	GUEST_LOST,		/* its owner's node is lost: nothing happens before a proof */
-	GUEST_RECOVERING,	/* no process anywhere (proven, or it ended by itself), to be started again */
-	GUEST_HELD,		/* given up after too many failures: a person must act; the reason says why */
+	/* no process anywhere (proven, or it ended by itself), to be started again */
+	GUEST_RECOVERING,
+	/* given up after too many failures: a person must act; the reason says why */
+	GUEST_HELD,
 	GUEST_STATE_MAX,
 	GUEST_STATE_INVALID = -1
 };
@@ -42,7 +51,10 @@ TABLE_DECLARE(guest_state, enum guest_state);
 enum after { AFTER_STOP, AFTER_RESTART, AFTER_MAX, AFTER_INVALID = -1 };
 TABLE_DECLARE(after, enum after);
 
-/* Who may run a guest. One life of one node; @epoch is the ledger index of the grant. node 0: nobody. */
+/*
+ * Who may run a guest. One life of one node; @epoch is the ledger index of the grant. node 0:
+ * nobody.
+ */
 struct owner {
 	uint32_t node;
 	struct id incarnation;
@@ -52,18 +64,27 @@ struct owner {
 enum move_phase {
 	MOVE_NONE,
 	MOVE_PREPARING,		/* the target makes a process that waits (OP_PREPARE_IN) */
-	MOVE_SENDING,		/* the source sends (OP_SEND); @sent and @loaded come in either order */
-	MOVE_CANCELLING,	/* committed: it stays; the source runs it again (OP_RESUME_SOURCE) */
+	/* the source sends (OP_SEND); @sent and @loaded come in either order */
+	MOVE_SENDING,
+	/* committed: it stays; the source runs it again (OP_RESUME_SOURCE) */
+	MOVE_CANCELLING,
 	MOVE_ACTIVATING,	/* committed: handed over; the target runs it (OP_ACTIVATE) */
 	MOVE_PHASE_MAX,
 	MOVE_PHASE_INVALID = -1
 };
 TABLE_DECLARE(move_phase, enum move_phase);
 
-/* A live migration. The owner stays the source until both @sent and @loaded are committed: that commit is the hand-over (rule H1). */
+/*
+ * A live migration. The owner stays the source until both @sent and @loaded are committed: that
+ * commit is the hand-over (rule H1).
+ */
 struct move {
 	enum move_phase phase;
-	struct owner target;		/* its epoch is the index at which the migration began; the process at the target carries it */
+	/*
+	 * Its epoch is the index at which the migration began. The process at the target carries
+	 * it, and so does the owner from the hand-over on: it is later than the source's.
+	 */
+	struct owner target;
 	char address[128];		/* where the target listens */
 	bool sent, loaded;
 	uint32_t downtime_ms, total_ms;	/* as the hypervisor reported */
@@ -87,7 +108,8 @@ struct guest_volume {
 struct failure {
 	uint32_t node;
 	int64_t time_us;
-	bool start;			/* the start failed (this node is not tried again within the window) */
+	/* the start failed (this node is not tried again within the window) */
+	bool start;
 };
 
 struct guest {
@@ -103,13 +125,16 @@ struct guest {
 	enum desired desired;
 	bool stop_now;			/* of desired stopped: without asking the guest */
 	enum guest_state state;
-	enum guest_state before_loss;	/* while LOST: what it goes back to if its node returns unfenced */
+	/* while LOST: what it goes back to if its node returns unfenced */
+	enum guest_state before_loss;
 	struct owner owner;		/* node 0 exactly when STOPPED, RECOVERING or HELD */
-	struct move move;		/* phase not NONE exactly while MIGRATING (or LOST out of it) */
+	/* phase not NONE exactly while MIGRATING (or LOST out of it) */
+	struct move move;
 	uint64_t operation;		/* the one under way for it, 0: none */
 	uint32_t wanted_node;		/* asked for by `migrate` or `start --on`; 0: any */
 	bool wants_move;		/* a person asked for a migration that has not begun */
-	uint32_t move_failures;		/* migrations that failed since the last success, or since its node's drain began */
+	/* migrations that failed since the last success, or since its node's drain began */
+	uint32_t move_failures;
 	int64_t move_retry_us;		/* ledger time before which a drain begins no further one */
 	VEC(struct failure) failures;	/* within the window; the oldest first, at most 64 */
 	VEC(struct reason) reasons;	/* the newest last */
@@ -126,12 +151,20 @@ enum node_state {
 };
 TABLE_DECLARE(node_state, enum node_state);
 
-enum proof_kind { PROOF_NONE, PROOF_FENCED, PROOF_CONFIRMED, PROOF_RESTARTED, PROOF_KIND_MAX, PROOF_KIND_INVALID = -1 };
+enum proof_kind {
+	PROOF_NONE,
+	PROOF_FENCED,
+	PROOF_CONFIRMED,
+	PROOF_RESTARTED,
+	PROOF_KIND_MAX,
+	PROOF_KIND_INVALID = -1
+};
 TABLE_DECLARE(proof_kind, enum proof_kind);
 
 /*
- * That one life of a node is over (rule G4): a fence device said so and was checked, a person confirmed it,
- * or the node itself came back in another life. Void once a later OPEN lists that life again.
+ * That one life of a node is over (rule G4): a fence device said so and was checked, a person
+ * confirmed it, or the node itself came back in another life. Void once a later OPEN lists that
+ * life again.
  */
 struct proof {
 	enum proof_kind kind;
@@ -144,7 +177,8 @@ struct proof {
 
 struct fence_conf_param {
 	char key[MODEL_NAME_MAX];
-	char value[MODEL_PATH_MAX];	/* may be a secret: never in an event, a reason or a reply */
+	/* may be a secret: never in an event, a reason or a reply */
+	char value[MODEL_PATH_MAX];
 };
 
 struct node {
@@ -155,7 +189,11 @@ struct node {
 	uint64_t last_term;		/* the last term whose OPEN listed that life */
 	enum node_state state;
 	bool drain;			/* wanted: maintenance. Outlives being away or lost */
-	bool leaving;			/* no voter any more: takes nothing new; the record goes once it owns nothing and is out of the ring */
+	/*
+	 * no voter any more: takes nothing new; the record goes once it owns nothing and is out
+	 * of the ring
+	 */
+	bool leaving;
 	int64_t since_us;		/* ledger time at which @state began */
 	struct proof proof;
 	/* facts, reported by its agent */
@@ -171,7 +209,14 @@ struct node {
 	int64_t fence_retry_us;		/* ledger time before which no further one starts */
 };
 
-enum volume_state { VOLUME_CREATING, VOLUME_READY, VOLUME_DELETING, VOLUME_FAILED, VOLUME_STATE_MAX, VOLUME_STATE_INVALID = -1 };
+enum volume_state {
+	VOLUME_CREATING,
+	VOLUME_READY,
+	VOLUME_DELETING,
+	VOLUME_FAILED,
+	VOLUME_STATE_MAX,
+	VOLUME_STATE_INVALID = -1
+};
 TABLE_DECLARE(volume_state, enum volume_state);
 
 struct volume {
@@ -200,8 +245,9 @@ enum op_kind {
 TABLE_DECLARE(op_kind, enum op_kind);
 
 /*
- * What one life of a node was told to do. Its id is the ledger index that ordered it. It stands in the
- * model until its report is applied, or until what it was for has gone. Executors carry it out idempotently.
+ * What one life of a node was told to do. Its id is the ledger index that ordered it. It stands
+ * in the model until its report is applied, or until what it was for has gone. Executors carry
+ * it out idempotently.
  */
 struct operation {
 	uint64_t id;
@@ -236,7 +282,8 @@ struct model {
 	uint64_t index;			/* of the last entry applied */
 	uint64_t term;			/* of the last OPEN applied */
 	int64_t time_us;		/* ledger time: never falls */
-	VEC(struct model_member) members;	/* as the last OPEN listed them: a node may become a voter later */
+	/* as the last OPEN listed them: a node may become a voter later */
+	VEC(struct model_member) members;
 	VEC(uint32_t) ring;			/* the nodes in its ring */
 	struct map *guests;		/* name -> struct guest */
 	struct map *nodes;		/* id -> struct node */
@@ -251,21 +298,34 @@ struct model *model_new(void);
 void model_free(struct model *m);
 void model_freep(struct model **m);
 
-struct guest *model_guest(const struct model *m, const char *name);	/* NULL: none. The pointers stay valid until the record is removed */
+/* NULL: none. The pointers stay valid until the record is removed */
+struct guest *model_guest(const struct model *m, const char *name);
 struct node *model_node(const struct model *m, uint32_t id);
 struct node *model_node_named(const struct model *m, const char *name);
 struct pool *model_pool(const struct model *m, const char *name);
 struct volume *model_volume(const struct model *m, const char *pool, const char *name);
 #define VOLUME_KEY_SIZE (2 * MODEL_NAME_MAX)
-void volume_key(const char *pool, const char *name, char ret[static VOLUME_KEY_SIZE]);	/* "pool/name" */
+/* "pool/name" */
+void volume_key(const char *pool, const char *name, char ret[static VOLUME_KEY_SIZE]);
 struct operation *model_operation(const struct model *m, uint64_t id);
-const char *model_node_name(const struct model *m, uint32_t id);	/* "node 7" style fallback is not given: "?" */
+/* "node 7" style fallback is not given: "?" */
+const char *model_node_name(const struct model *m, uint32_t id);
 bool node_online(const struct node *n);		/* ONLINE or MAINTENANCE */
 bool owner_is(const struct owner *o, uint32_t node, const struct id *incarnation);
-bool owner_online(const struct model *m, const struct owner *o);	/* that very life of its node is online */
+/* that very life of its node is online */
+bool owner_online(const struct model *m, const struct owner *o);
 
-/* Who uses a volume: the guest that names it (NULL: none), and how, derived from that guest's owner and move. */
-enum volume_access { VOLUME_NOT_IN_USE, VOLUME_PRIVATE, VOLUME_SHARED, VOLUME_ACCESS_MAX, VOLUME_ACCESS_INVALID = -1 };
+/*
+ * Who uses a volume: the guest that names it (NULL: none), and how, derived from that guest's
+ * owner and move.
+ */
+enum volume_access {
+	VOLUME_NOT_IN_USE,
+	VOLUME_PRIVATE,
+	VOLUME_SHARED,
+	VOLUME_ACCESS_MAX,
+	VOLUME_ACCESS_INVALID = -1
+};
 TABLE_DECLARE(volume_access, enum volume_access);
 const struct guest *model_volume_user(const struct model *m, const char *pool, const char *name);
 enum volume_access model_volume_access(const struct model *m, const char *pool, const char *name);
@@ -273,7 +333,10 @@ enum volume_access model_volume_access(const struct model *m, const char *pool, 
 /* Memory promised on a node: guests owned there and migrations on their way to it. MiB. */
 uint64_t model_memory_used(const struct model *m, uint32_t node);
 
-/* The whole model as canonical JSON (model_json.c): keys sorted, integers only; equal models give equal bytes. Secrets are included: for digests and snapshots only. */
+/*
+ * The whole model as canonical JSON (model_json.c): keys sorted, integers only; equal models
+ * give equal bytes. Secrets are included: for digests and snapshots only.
+ */
 void model_json(const struct model *m, struct buf *out);
 
 #endif

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
- * The whole model as canonical JSON: keys in order, integers only, no choice anywhere. Equal models give equal bytes. */
+ * The whole model as canonical JSON: keys in order, integers only, no choice anywhere. Equal
+ * models give equal bytes. */
 #include "model.h"
 
 #include "base/json.h"

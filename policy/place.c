@@ -7,16 +7,17 @@
 /* One node's claim to a guest. */
 struct candidate {
 	const struct node *node;
-	uint64_t used;			/* memory promised, MiB, without the guest */
-	uint64_t per_mille;		/* of its memory, with the guest */
+	uint64_t used;      /* memory promised, MiB, without the guest */
+	uint64_t per_mille; /* of its memory, with the guest */
 	size_t guests;
-	const char *out;		/* why it is out; NULL: it is not */
+	const char *out; /* why it is out; NULL: it is not */
 };
 
 /* Within the guest's window; without one, failures count until a person starts it anew. */
 static bool counts(const struct guest *g, const struct failure *f, int64_t now_us)
 {
-	return !g->restart_window_s || now_us - f->time_us <= (int64_t)g->restart_window_s * US_PER_S;
+	return !g->restart_window_s ||
+	       now_us - f->time_us <= (int64_t)g->restart_window_s * US_PER_S;
 }
 
 /* A node where it failed to start, or ended by itself more often than it may be restarted there. */
@@ -58,7 +59,8 @@ static uint64_t extra_at(const place_extras *extra, uint32_t node)
 	return sum;
 }
 
-static const char *why_out(const struct candidate *c, const struct guest *g, uint32_t avoid, int64_t now_us)
+static const char *why_out(const struct candidate *c, const struct guest *g, uint32_t avoid,
+			   int64_t now_us)
 {
 	const struct node *n = c->node;
 
@@ -75,8 +77,8 @@ static const char *why_out(const struct candidate *c, const struct guest *g, uin
 	return failed_there(g, n->id, now_us);
 }
 
-static struct candidate weigh(const struct model *m, const struct node *n, const struct guest *g, uint32_t avoid,
-			      const place_extras *extra, int64_t now_us)
+static struct candidate weigh(const struct model *m, const struct node *n, const struct guest *g,
+			      uint32_t avoid, const place_extras *extra, int64_t now_us)
 {
 	struct candidate c = { .node = n };
 
@@ -87,7 +89,10 @@ static struct candidate weigh(const struct model *m, const struct node *n, const
 	return c;
 }
 
-/* In order of weight: memory, guests, id. Nodes come in the order of their ids, so an equal one later does not win. */
+/*
+ * In order of weight: memory, guests, id. Nodes come in the order of their ids, so an equal one
+ * later does not win.
+ */
 static bool better(const struct candidate *a, const struct candidate *b)
 {
 	if (!b->node || a->per_mille != b->per_mille)
@@ -108,7 +113,8 @@ static void explain(struct buf *why, const struct candidate *c, const struct gue
 		return;
 	}
 	buf_str(why, c->out);
-	if (c->used + g->memory_mib > c->node->memory_mib && c->node->memory_mib && node_online(c->node)) {
+	if (c->used + g->memory_mib > c->node->memory_mib && c->node->memory_mib &&
+	    node_online(c->node)) {
 		buf_str(why, ", ");
 		buf_u64(why, c->node->memory_mib > c->used ? c->node->memory_mib - c->used : 0);
 		buf_str(why, " MiB free, ");
@@ -117,8 +123,8 @@ static void explain(struct buf *why, const struct candidate *c, const struct gue
 	}
 }
 
-uint32_t place_guest(const struct model *m, const struct guest *g, uint32_t only, uint32_t avoid, const place_extras *extra,
-		     int64_t now_us, char ret_why[MODEL_TEXT_MAX])
+uint32_t place_guest(const struct model *m, const struct guest *g, uint32_t only, uint32_t avoid,
+		     const place_extras *extra, int64_t now_us, char ret_why[MODEL_TEXT_MAX])
 {
 	struct candidate best = { 0 };
 	struct map_iter it = { 0 };

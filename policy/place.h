@@ -14,11 +14,13 @@ struct place_extra {
 typedef VEC(struct place_extra) place_extras;
 
 /*
- * Chooses the node for @g among those that are online, not in maintenance, not @avoid (0: none), have room for its
- * memory and did not fail to start it within its window; @only (0: any) leaves just that one. The least loaded (memory promised after placing, per mille) wins, then
- * the fewest guests, then the lowest id. Returns the node's id and @ret_why ("n2: memory 12 % ...; n3: ..."), or 0 and why each node was out.
+ * Chooses the node for @g among those that are online, not in maintenance, not @avoid (0: none),
+ * have room for its memory and did not fail to start it within its window; @only (0: any) leaves
+ * just that one. The least loaded (memory promised after placing, per mille) wins, then the
+ * fewest guests, then the lowest id. Returns the node's id and @ret_why ("n2: memory 12 % ...;
+ * n3: ..."), or 0 and why each node was out.
  */
-uint32_t place_guest(const struct model *m, const struct guest *g, uint32_t only, uint32_t avoid, const place_extras *extra,
-		     int64_t now_us, char ret_why[MODEL_TEXT_MAX]);
+uint32_t place_guest(const struct model *m, const struct guest *g, uint32_t only, uint32_t avoid,
+		     const place_extras *extra, int64_t now_us, char ret_why[MODEL_TEXT_MAX]);
 
 #endif

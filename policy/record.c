@@ -50,8 +50,9 @@ void guest_failure(struct model *m, struct guest *g, uint32_t node, bool start)
 }
 
 /*
- * How long each kind may take, in microseconds. A volume's content may take any time to write: its executor, while it
- * is online, is the one that is waited for. OP_SEND ends with its migration, OP_STOP has the guest's own patience before.
+ * How long each kind may take, in microseconds. A volume's content may take any time to write:
+ * its executor, while it is online, is the one that is waited for. OP_SEND ends with its
+ * migration, OP_STOP has the guest's own patience before.
  */
 static int64_t patience(enum op_kind kind, const struct guest *g)
 {

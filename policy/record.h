@@ -18,13 +18,13 @@ const char *guest_last_reason(const struct guest *g);
 void guest_failure(struct model *m, struct guest *g, uint32_t node, bool start);
 
 /*
- * A new operation at that life of a node. Its id is the model's index, so that one entry of the ledger
- * orders at most one. The deadline is by its kind.
+ * A new operation at that life of a node. Its id is the model's index, so that one entry of the
+ * ledger orders at most one. The deadline is by its kind.
  */
 struct operation *operation_add(struct model *m, enum op_kind kind, const struct owner *at);
 /* For a guest: becomes the one under way, in place of another. */
 void operation_order(struct model *m, struct guest *g, enum op_kind kind, const struct owner *at);
-void operation_remove(struct model *m, uint64_t id);	/* 0 and unknown ids are fine */
+void operation_remove(struct model *m, uint64_t id); /* 0 and unknown ids are fine */
 /* The guest has none under way any more. */
 void operation_end(struct model *m, struct guest *g);
 

@@ -44,14 +44,18 @@ static void begin_send(struct job *j, struct local *l, const struct guest *g)
 		job_report(j, "");
 }
 
-/* Everything is sent: the offer is kept with the process before it is proposed (rule H2), so that no later agent runs it by itself. */
+/*
+ * Everything is sent: the offer is kept with the process before it is proposed (rule H2), so that no later agent runs
+ * it by itself. What cannot be kept is not proposed: the migration's deadline cancels it then.
+ */
 static void offer(struct job *j, struct local *l)
 {
 	struct err err;
 
 	if (j->x->conf.driver.ops->note(j->x->conf.driver.drv, l->domain, j->op.id, &err) < 0)
-		job_fail(j, err.text);
-	job_report(j, "");
+		exec_log(j->x, 3, "%s: the offer of its migration cannot be kept: %s", l->guest, err.text);
+	else
+		job_report(j, "");
 }
 
 void step_send(struct job *j)
@@ -103,7 +107,7 @@ void step_resume_source(struct job *j)
 
 	if (!l)
 		job_fail(j, "its process is gone");
-	if (!l || state == DOMAIN_RUNNING || state == DOMAIN_PAUSED) {
+	if (!l || state == DOMAIN_RUNNING || state == DOMAIN_PAUSED || state == DOMAIN_IO_ERROR) {
 		if (l)
 			ops->note(drv, l->domain, 0, &err);
 		if (l)

@@ -578,6 +578,9 @@ static void test_init(void **state)
 	assert_int_equal(f->replies, 0);
 	f->engine.status.current = true;
 	f->engine.watch(f->engine.watch_ctx);
+	assert_int_equal(f->replies, 0);		/* its name is not applied yet */
+	STRCPY(f->engine.model->cluster, "lab");
+	f->engine.watch(f->engine.watch_ctx);
 	assert_reply(f, "\"node\":\"n1\"");
 	f->engine.init_result = -EEXIST;
 	request(f, "cluster.init", "{\"name\":\"lab\"}");

@@ -383,10 +383,44 @@ static void test_end_while_stopping(void **state)
 	assert_int_equal(arena_apply(a, &stale), -ESTALE);
 	arena_want(a, "web1", DESIRED_STOPPED);
 	arena_decide(a);
-	arena_ended(a, "web1", END_POWEROFF);
+	arena_ended(a, "web1", END_CRASH);
 	arena_is(a, "web1", GUEST_STOPPED, 0);
 	assert_int_equal(arena_guest(a, "web1")->failures.n, 0);
 	assert_int_equal(arena_ended(a, "web1", END_CRASH), -ESTALE);
+	arena_free(a);
+}
+
+/* Stopping, and wanted again meanwhile: its power off is our doing, and does not undo the wish. */
+static void test_power_off_while_wanted_again(void **state)
+{
+	struct arena *a = arena_new(1, false);
+
+	(void)state;
+	arena_run(a, "web1", 128, 1);
+	arena_want(a, "web1", DESIRED_STOPPED);
+	arena_decide(a);
+	arena_want(a, "web1", DESIRED_RUNNING);
+	arena_ended(a, "web1", END_POWEROFF);
+	arena_is(a, "web1", GUEST_RECOVERING, 0);
+	assert_int_equal(arena_guest(a, "web1")->desired, DESIRED_RUNNING);
+	arena_free(a);
+}
+
+/* The time of an operation does not run while the agent that has to do it is away. */
+static void test_deadline_while_away(void **state)
+{
+	struct arena *a = arena_new(2, true);
+
+	(void)state;
+	arena_define(a, "web1", 128);
+	arena_want(a, "web1", DESIRED_RUNNING);
+	arena_decide(a);
+	arena_open(a, N(2), N(1) | N(2));
+	arena_wait(a, 10 * a->conf.start_deadline_us);
+	arena_is(a, "web1", GUEST_STARTING, 1);
+	arena_open(a, N(1) | N(2), N(1) | N(2));
+	arena_done(a, "web1", OP_START, NULL);
+	arena_is(a, "web1", GUEST_RUNNING, 1);
 	arena_free(a);
 }
 
@@ -548,6 +582,8 @@ int main(void)
 		cmocka_unit_test(test_start_on),
 		cmocka_unit_test(test_ends),
 		cmocka_unit_test(test_end_while_stopping),
+		cmocka_unit_test(test_power_off_while_wanted_again),
+		cmocka_unit_test(test_deadline_while_away),
 		cmocka_unit_test(test_restart_limit),
 		cmocka_unit_test(test_pause),
 		cmocka_unit_test(test_paused_again),

@@ -576,6 +576,38 @@ static void test_no_address(void **state)
 	arena_free(a);
 }
 
+/* While two nodes have a process nothing is stopped: the migration has to be cancelled first. */
+static void test_no_stop_before_the_cancel(void **state)
+{
+	struct arena *a = preparing(), *b = sending();
+
+	(void)state;
+	assert_int_equal(arena_kind(a, CMD_GUEST_STOP, "web1", 0), -ESTALE);
+	assert_int_equal(arena_kind(b, CMD_GUEST_STOP, "web1", 0), -ESTALE);
+	arena_free(a);
+	arena_free(b);
+}
+
+/* A wish for a migration is about the moment: it does not begin when the guest has recovered later. */
+static void test_wish_does_not_outlive(void **state)
+{
+	struct arena *a = arena_new(2, false), *b = arena_new(2, false);
+	struct command stuck = { .kind = CMD_REPORT_STATE, .name = "web1", .state = GUEST_IO_ERROR };
+
+	(void)state;
+	arena_run(a, "web1", 128, 1);
+	arena_kind(a, CMD_GUEST_MIGRATE, "web1", 2);
+	stuck.epoch = web(a)->owner.epoch;
+	arena_apply(a, &stuck);
+	assert_false(web(a)->wants_move);
+	arena_run(b, "web1", 128, 1);
+	arena_kind(b, CMD_GUEST_MIGRATE, "web1", 2);
+	arena_open(b, N(2), N(2));
+	assert_false(web(b)->wants_move);
+	arena_free(a);
+	arena_free(b);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -603,6 +635,8 @@ int main(void)
 		cmocka_unit_test(test_drain_leaves),
 		cmocka_unit_test(test_drain_tries_again),
 		cmocka_unit_test(test_no_address),
+		cmocka_unit_test(test_no_stop_before_the_cancel),
+		cmocka_unit_test(test_wish_does_not_outlive),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

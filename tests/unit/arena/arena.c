@@ -385,7 +385,10 @@ static void check_operation(struct arena *a, const struct operation *op)
 	const struct guest *g = model_guest(a->m, op->guest);
 	const struct node *victim = model_node(a->m, op->victim);
 	const struct volume *v = model_volume(a->m, op->pool, op->volume);
+	const struct node *n = model_node(a->m, op->node);
 
+	must(a, n && id_equal(&n->incarnation, &op->incarnation), op_kind_text(op->kind),
+	     "its executor's life is not over");
 	must(a,
 	     (g && g->operation == op->id) || (victim && victim->fence_operation == op->id) ||
 		     (v && v->operation == op->id),
