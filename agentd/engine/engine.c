@@ -450,6 +450,16 @@ void engine_start(struct engine *e, const struct engine_parts *parts, void (*fai
 	tick(e);
 }
 
+/* What was read and never handed on. */
+static void image_free(struct ledger_image *image)
+{
+	struct ledger_entry *entry;
+
+	vec_each(entry, &image->entries)
+		free(entry->data);
+	vec_free(&image->entries);
+}
+
 void engine_free(struct engine *e)
 {
 	if (!e)
@@ -462,6 +472,8 @@ void engine_free(struct engine *e)
 	for (int c = 0; c < LEDGER_CLASS_MAX; c++)
 		vec_free(&e->queue[c]);
 	exec_free(e->exec);
+	if (!e->ledger)
+		image_free(&e->image);
 	ledger_free(e->ledger);
 	state_free(e->state);
 	membership_free(e->membership);
