@@ -81,6 +81,21 @@ static const char *accel_option(enum accel accel)
 	return accel == ACCEL_KVM ? "kvm" : "tcg,thread=multi,tb-size=64";
 }
 
+/*
+ * QEMU before 9.0 loses pages that an emulated guest writes during a migration: the quick way of
+ * reading the log of written pages, 64 at a time, does not tell TCG, so that the next write is
+ * not logged. It is taken for memory of whole times 64 pages only, so with TCG there are 8 KiB
+ * more, the least that is not rounded away.
+ */
+static char *memory_option(uint64_t mib, enum accel accel)
+{
+	struct buf b = { 0 };
+
+	buf_u64(&b, mib * 1024 + (accel == ACCEL_KVM ? 0 : 8));
+	buf_char(&b, 'K');
+	return buf_take(&b);
+}
+
 static void put_machine(const struct qemu_argv_args *a, struct qemu_argv *argv)
 {
 	const struct guest_spec *spec = a->spec;
@@ -93,9 +108,8 @@ static void put_machine(const struct qemu_argv_args *a, struct qemu_argv *argv)
 	add2(argv, "-cpu", spec->cpu ? spec->cpu : DEFAULT_CPU);
 	buf_u64(&b, spec->vcpus);
 	add_buf(argv, "-smp", &b);
-	buf_u64(&b, spec->memory_mib);
-	buf_char(&b, 'M');
-	add_buf(argv, "-m", &b);
+	add(argv, "-m");
+	vec_push(&argv->args, memory_option(spec->memory_mib, a->accel));
 	add2(argv, "-rtc", "base=utc");
 }
 
@@ -254,12 +268,17 @@ void qemu_argv_build(const struct qemu_argv_args *a, struct qemu_argv *ret_argv)
 
 void qemu_argv_set_accel(struct qemu_argv *argv, enum accel accel)
 {
-	for (size_t i = 0; i + 1 < argv->args.n; i++)
-		if (strcmp(argv->args.v[i], "-accel") == 0) {
-			free(argv->args.v[i + 1]);
-			argv->args.v[i + 1] = mem_strdup(accel_option(accel));
-			return;
-		}
+	for (size_t i = 0; i + 1 < argv->args.n; i++) {
+		char **value = &argv->args.v[i + 1], *old = *value;
+
+		if (strcmp(argv->args.v[i], "-accel") == 0)
+			*value = mem_strdup(accel_option(accel));
+		else if (strcmp(argv->args.v[i], "-m") == 0)
+			*value = memory_option(strtoull(old, NULL, 10) / 1024, accel);
+		else
+			continue;
+		free(old);
+	}
 }
 
 void qemu_argv_free(struct qemu_argv *argv)
