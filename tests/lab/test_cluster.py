@@ -1,0 +1,264 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The cluster itself: its birth, one answer from all nodes, what is refused, and which losses it goes on after."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+import subprocess
+import time
+from pathlib import Path
+from typing import Callable
+
+import pytest
+
+from clusterkit import NOT_QUORATE, REFUSED, Cluster, refusal
+from labcore import SOURCE
+from labkit import Lab, Node, domus, read_counter, wait_for
+
+PYTHON = "/usr/bin/python3"
+# Where an SQLite file says whose it is and in which format (big-endian numbers).
+FORMAT_AT = 60
+ORDER_S = 15            # in which orders must work again after a loss: token, consensus, and room for a busy machine
+
+
+def test_birth(make_lab: Callable[..., Lab]) -> None:
+    """Nodes that belong to nothing say so; one gives birth, once; the others join, even if they ask too early."""
+    lab = make_lab(3)
+    one, two, three = lab.nodes
+    wait_for(lambda: Cluster(lab).status(one).get("quorate"), 20, "n1: no agent that is in a ring")
+    early = subprocess.Popen(two.command("domus", "cluster", "join"), env=two.environment(), text=True,
+                             stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    blank = refusal(lambda: domus(one, "volume", "create", "v", "1M"))
+    assert (blank.status, "belongs to no cluster yet" in blank.text) == (NOT_QUORATE, True)
+    assert domus(one, "cluster", "init", "lab") == {"cluster": "lab", "node": "n1"}
+    assert early.communicate(timeout=40) == ("n2 is a member of cluster lab\n", "")
+    again = refusal(lambda: domus(one, "cluster", "init", "other"))
+    assert (again.status, "already" in again.text) == (REFUSED, True)
+    second = refusal(lambda: domus(three, "cluster", "init", "other"))
+    assert (second.status, "domus cluster join" in second.text) == (REFUSED, True)
+    assert domus(three, "cluster", "join") == {"cluster": "lab", "node": "n3"}
+    assert refusal(lambda: domus(three, "cluster", "join")).status == REFUSED
+    said = Cluster(lab).settle()
+    assert said["cluster"] == "lab"
+    assert said["voters"] == [{"name": name, "votes": 1} for name in ("n1", "n2", "n3")]
+
+
+def test_any_node_may_be_asked(cluster: Cluster) -> None:
+    """Orders are taken by every node, and all nodes then say the same: index, digest, guests, nodes."""
+    cluster.run("web1")
+    for node in cluster.lab.nodes:
+        domus(node, "volume", "create", f"of-{node.name}", "64K")
+    settled = cluster.settle()
+    said = [domus(node, "status") for node in cluster.lab.nodes]
+    for key in ("applied", "digest", "cluster", "leader", "voters", "guests", "nodes", "operations"):
+        assert [one[key] for one in said] == [settled[key]] * 3, key
+    assert [(one["node"], one["role"]) for one in said] == [("n1", "voter"), ("n2", "voter"), ("n3", "voter")]
+    lists = [node.exec("domus", "volume", "list").stdout for node in cluster.lab.nodes]
+    assert lists == [lists[0]] * 3 and all(f"of-{node.name}" in lists[0] for node in cluster.lab.nodes)
+    for node in cluster.lab.nodes:
+        domus(node, "volume", "delete", f"of-{node.name}")
+
+
+def start_refused(node: Node) -> str:
+    """Runs an agent that is expected to end by itself; returns the one error that it tells."""
+    limited = ("timeout", "-s", "KILL", "20", *node.daemon_command("agent"))
+    ended = node.exec(*limited, check=False, timeout=30)
+    errors = [line for line in ended.stderr.splitlines() if " error " in line]
+    assert (ended.returncode, len(errors)) == (1, 1), ended
+    return errors[0]
+
+
+def fold(path: Path) -> None:
+    """Moves what is in SQLite's write-ahead log into the file itself: one file to spoil, or to put back."""
+    sqlite3.connect(path).execute("PRAGMA wal_checkpoint(TRUNCATE)").connection.close()
+    assert not path.with_name(path.name + "-wal").exists()
+
+
+def test_a_second_agent_is_refused(cluster: Cluster) -> None:
+    """The second one says who is there, in one line, and the first does not even notice."""
+    node = cluster.node("n2")
+    pid = node.daemon_pid("agent")
+    assert f"in use by another domus-agentd, pid {pid}; stop that one first" in start_refused(node)
+    assert node.daemon_pid("agent") == pid
+    assert cluster.status(node)["current"]
+
+
+def damage(path: Path) -> None:
+    """A disk that gives back another letter than was written, within an entry."""
+    content = path.read_bytes()
+    assert b"fence_lab" in content
+    path.write_bytes(content.replace(b"fence_lab", b"fence_lob", 1))
+
+
+def other_program(path: Path) -> None:
+    """Somebody else's database, good in itself."""
+    path.unlink()
+    with sqlite3.connect(path) as database:
+        database.execute("CREATE TABLE invoices (amount INTEGER)")
+    database.close()
+
+
+def of_the_future(path: Path) -> None:
+    """Written by a version that is to come."""
+    content = bytearray(path.read_bytes())
+    content[FORMAT_AT:FORMAT_AT + 4] = (99).to_bytes(4, "big")
+    path.write_bytes(content)
+
+
+@pytest.fixture
+def store(cluster: Cluster) -> Path:
+    """The ledger of n3, whose agent has ended; afterwards it is as it was."""
+    node = cluster.node("n3")
+    node.agent("stop")
+    path = node.folder / "lib/domus/ledger.db"
+    fold(path)
+    saved = path.read_bytes()
+    yield path
+    for leftover in path.parent.glob("ledger.db*"):
+        leftover.unlink()
+    path.write_bytes(saved)
+
+
+@pytest.mark.parametrize("make, words", [
+    (damage, "damaged"), (lambda path: path.write_text("hello\n"), "damaged"),
+    (other_program, "another program"), (of_the_future, "newer Domus")],
+    ids=["damaged", "text", "foreign", "future"])
+def test_a_bad_database_is_refused(cluster: Cluster, store: Path, make: Callable[[Path], None], words: str) -> None:
+    """The agent ends with one line that says what is wrong and what to do, and does not touch the file."""
+    make(store)
+    before = store.read_bytes()
+    error = start_refused(cluster.node("n3"))
+    assert words in error and "left untouched; " in error
+    assert store.read_bytes() == before
+    assert cluster.status(cluster.node("n1"))["current"]
+
+
+def test_a_store_that_was_set_back_has_no_vote(cluster: Cluster) -> None:
+    """An old copy of a ledger is noticed: its node says so, and has no vote until it is told to join."""
+    node = cluster.node("n3")
+    path = node.folder / "lib/domus/ledger.db"
+    node.agent("stop")
+    fold(path)
+    old = path.read_bytes()
+    node.agent("start")
+    cluster.settle()
+    cluster.ask("volume", "create", "since", "64K")
+    cluster.settle()
+    node.agent("stop")
+    fold(path)
+    path.write_bytes(old)
+    node.agent("start")
+    wait_for(lambda: cluster.status(node).get("role") == "learner", 20, "the old store was not noticed")
+    refused = refusal(lambda: domus(node, "volume", "create", "other", "64K"))
+    assert (refused.status, "was set back" in refused.text) == (NOT_QUORATE, True)
+    assert any("has lost entries" in alarm for alarm in cluster.status(cluster.node("n1"))["alarms"])
+    domus(node, "cluster", "join")
+    assert cluster.status(node)["role"] == "voter"
+    cluster.settle()
+    assert "since" in node.exec("domus", "volume", "list").stdout
+    cluster.ask("volume", "delete", "since")
+
+
+def test_malformed_messages_do_no_harm(cluster: Cluster) -> None:
+    """Garbage on the socket, nonsense in good messages, headers that lie: others are served all the while."""
+    node = cluster.node("n2")
+    pid = node.daemon_pid("agent")
+    said = {kind: json.loads(node.exec(PYTHON, str(SOURCE / "bad_client.py"), kind).stdout)
+            for kind in ("raw", "text", "header")}
+    assert said["text"] == ["bad-request"] * (len(said["text"]) - 1) + ["good"]
+    assert node.daemon_pid("agent") == pid
+    before = cluster.settle()["applied"]
+    domus(node, "volume", "create", "after-all", "64K")
+    domus(node, "volume", "delete", "after-all")
+    assert cluster.settle()["applied"] > before
+
+
+@pytest.mark.parametrize("how", ["at once", "after it was missed"])
+def test_corosync_restarts_on_a_node_without_guests(cluster: Cluster, how: str) -> None:
+    """The agent says why it knows nothing new, connects again by itself, and its node is not fenced."""
+    cluster.run("web1", on="n1")
+    node, mark = cluster.node("n3"), cluster.mark()
+    pid, life = node.daemon_pid("agent"), cluster.node_state("n3")["incarnation"]
+    node.corosync("kill")
+    if how != "at once":
+        cluster.wait_event("n3: lost", mark)
+        refused = refusal(lambda: domus(node, "guest", "stop", "web1"))
+        assert (refused.status, "is corosync running?" in refused.text) == (NOT_QUORATE, True)
+    node.corosync("start")
+    wait_for(lambda: cluster.status(node).get("current"), 20, "n3 does not come back")
+    cluster.settle()
+    assert (node.daemon_pid("agent"), cluster.node_state("n3")["incarnation"]) == (pid, life)
+    assert not [event for event in cluster.events(mark) if "fenced" in event or event.startswith("web1")]
+    assert cluster.guest("web1")["node"] == "n1"
+
+
+def test_all_nodes_lose_power(cluster: Cluster) -> None:
+    """What was known is known again; the guest runs again, with every count that was acknowledged.
+
+    The guest's node may be fenced while it boots: two that are up before it are a majority that waits for nobody.
+    """
+    boot = cluster.run("web1").boot
+    cluster.define("idle")
+    client = cluster.client("web1")
+    client.wait_for_page()
+    before = cluster.settle()
+    for node in cluster.lab.nodes:
+        node.crash()
+    told = max(fetch.count for fetch in client.stop())
+    assert read_counter(cluster.disk("web1")) >= told > 0
+    for node in cluster.lab.nodes:
+        cluster.lab.boot(node.name)
+    page = cluster.page("web1", other_than=boot)
+    assert page.count >= told
+    cluster.repair()
+    after = cluster.settle()
+    assert after["applied"] > before["applied"] and after["voters"] == before["voters"]
+    assert {guest["name"]: guest["state"] for guest in after["guests"]} == \
+        {guest["name"]: guest["state"] for guest in before["guests"]}
+    assert [node["fence_agent"] for node in after["nodes"]] == ["fence_lab"] * 3
+    assert [node["incarnation"] for node in after["nodes"]] != [node["incarnation"] for node in before["nodes"]]
+
+
+def test_the_leader_crashes(cluster: Cluster) -> None:
+    """Another node leads within seconds, and an order that was given in between is carried out once."""
+    cluster.run("web1", on="n3")
+    leader, mark = cluster.leader(), cluster.mark()
+    assert leader != "n3"
+    other = cluster.others(leader)[0]
+    cluster.node(leader).crash()
+    crashed = time.monotonic()
+    domus(other, "volume", "create", "meanwhile", "64K", timeout=60)
+    took = time.monotonic() - crashed
+    print(f"order taken {took:.2f} s after the crash of the leader")
+    assert took < ORDER_S
+    assert cluster.leader() in {node.name for node in cluster.others(leader)}
+    assert [event for event in cluster.events(mark) if "default/meanwhile" in event] == \
+        ["meanwhile: volume default/meanwhile creating", "meanwhile: volume default/meanwhile ready"]
+    assert cluster.guest("web1")["state"] == "running"
+    cluster.ask("volume", "delete", "meanwhile")
+
+
+def test_a_minority_refuses_orders(cluster: Cluster) -> None:
+    """It says that it is one, shows what it knew, takes no order; healed it knows what the others did meanwhile."""
+    page = cluster.run("web1", on="n1")
+    node = cluster.node("n3")
+    cluster.lab.isolate("n3")
+    wait_for(lambda: not cluster.status(node)["current"], 20, "n3 does not notice that it is alone")
+    knew = cluster.status(node)["applied"]
+    for order in (("guest", "start", "web1"), ("guest", "stop", "web1", "--now"), ("volume", "create", "v", "1M"),
+                  ("node", "fence", "n1", "--yes"), ("node", "confirm-off", "n1")):
+        refused = refusal(lambda: domus(node, *order))
+        assert refused.status == NOT_QUORATE
+        assert "cannot reach the majority: 2 of 3 votes needed, 1 here" in refused.text
+    text = node.exec("domus", "status").stdout
+    assert text.startswith("n3: this node cannot reach the majority") and "not quorate" in text
+    assert domus(node, "guest", "show", "web1")["state"] == "running"
+    cluster.wait_node("n3", "lost")
+    cluster.ask("volume", "create", "majority", "64K")
+    assert cluster.status(node)["applied"] == knew
+    cluster.lab.heal()
+    cluster.settle()
+    assert "majority" in node.exec("domus", "volume", "list").stdout
+    assert cluster.page("web1").boot == page.boot
+    cluster.ask("volume", "delete", "majority")
