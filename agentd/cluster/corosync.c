@@ -54,7 +54,7 @@ static void fail(struct corosync *c, const char *what, cs_error_t rc)
 		log_warning("corosync: %s: %s: trying again until it is there", what, cs_strerror(rc));
 	c->said_away = true;
 	if (was)
-		c->events->lost(c->ctx, what);
+		c->events->lost(c->ctx, "corosync is away");
 	connect_soon(c);
 }
 

@@ -101,7 +101,7 @@ static void why_not_current(const struct engine *e, const struct ledger_status *
 	else if (!e->loaded)
 		err_set(ret, -EAGAIN, "the ledger is still being read from disk");
 	else if (!e->ledger || e->away[0])
-		err_set(ret, -EAGAIN, "%s on this node: is corosync running?", e->away[0] ? e->away : "no group yet");
+		err_set(ret, -EAGAIN, "%s on this node: see that it runs", e->away[0] ? e->away : "corosync has no group yet");
 	else if (unsafe)
 		err_set(ret, -EAGAIN, "corosync.conf is not safe: %s: remove it and restart corosync", unsafe);
 	else if (s->role == LEDGER_BLANK)

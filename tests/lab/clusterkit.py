@@ -30,6 +30,7 @@ class Cluster:
     def __init__(self, lab: Lab) -> None:
         self.lab = lab
         self.numbers: dict[str, int] = {}
+        self.clients: list[WebClient] = []
 
     def rebuild(self) -> None:
         """Begins anew, after something that could not be put right."""
@@ -181,7 +182,14 @@ class Cluster:
 
     def client(self, name: str = "web1", page: str = "/count", every_ms: int = 20) -> WebClient:
         """A web client of a guest, started."""
-        return WebClient(self.lab, guest_address(self.numbers[name]), page, every_ms).start()
+        client = WebClient(self.lab, guest_address(self.numbers[name]), page, every_ms)
+        self.clients.append(client)
+        return client.start()
+
+    def stop_clients(self) -> None:
+        """Ends the clients that a failed test has left: the next one's write to the same records."""
+        while self.clients:
+            self.clients.pop().stop()
 
     def page(self, name: str = "web1", other_than: str = "", page: str = "/", deadline_s: float = 40) -> Fetch:
         """The first page that a guest serves from now on (of another boot than @other_than)."""

@@ -115,5 +115,6 @@ def cluster(request: pytest.FixtureRequest, formed: Cluster) -> Iterator[Cluster
         assert checker.stop()["double_runs"] == []
     finally:
         checker.abandon()
+        formed.stop_clients()
         if request.node.stash.get(FAILED, False):
             show_logs(formed.lab)

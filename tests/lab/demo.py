@@ -210,7 +210,7 @@ class Demo:
         if show:
             self.show_migration(source, target, fetches, (ordered.time, handed.time, running.time))
             say(f"same boot {boot[:8]} before and after; {1000 * (running.time - ordered.time):.0f} ms in all, "
-                f"downtime {downtime.group(1) if downtime else '?'} ms, the client's longest gap {1000 * gap:.0f} ms")
+                f"downtime {downtime.group(1) if downtime else '?'} ms, client's longest gap {1000 * gap:.0f} ms")
 
     def show_migration(self, source: Node, target: Node, fetches: list[Fetch], moments: tuple[float, ...]) -> None:
         """The strip of a migration."""
@@ -242,7 +242,7 @@ class Demo:
         say(output, "red")
         gap = longest_gap(fetches, since=cut + to_monotonic() - MARGIN_S)
         say(f"{GUEST} never left {source.name} (boot {boot[:8]}); given up {1000 * (ended - cut):.0f} ms after the "
-            f"cut; the client's longest gap {1000 * gap:.0f} ms")
+            f"cut; client's longest gap {1000 * gap:.0f} ms")
         self.lab.heal()
         say(f"cable mended: {target.name} is online again after {self.wait_online(source):.1f} s")
 

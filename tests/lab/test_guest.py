@@ -164,7 +164,8 @@ def test_console(cluster: Cluster) -> None:
     try:
         press(cluster, "/reboot")
         after = cluster.page(other_than=before.boot)
-        wait_for(lambda: f"guest up boot={after.boot}" in out.read_text(errors="replace"), 5, "the console shows nothing")
+        wait_for(lambda: f"guest up boot={after.boot}" in out.read_text(errors="replace"), 5,
+                 "the console shows nothing")
         assert console.poll() is None
         cluster.ask("guest", "stop", "web1", "--now")
         console.wait(5)
@@ -319,8 +320,8 @@ def test_bad_specifications(bystander: Cluster) -> None:
 
 
 @pytest.mark.parametrize("text", ["", "{", "[]", "null", '{"name": "bad"}', '{"name": "bad", "name": "bad"}',
-                                  "{" * 5000, "\x00"], ids=["nothing", "half", "array", "null", "no memory", "key twice",
-                                                            "deep", "no text"])
+                                  "{" * 5000, "\x00"],
+                         ids=["nothing", "half", "array", "null", "no memory", "key twice", "deep", "no text"])
 def test_no_specification(cluster: Cluster, text: str) -> None:
     """What is no specification is wrong usage."""
     assert refusal(lambda: cluster.ask("guest", "define", "-", stdin=text)).status == USAGE
