@@ -15,7 +15,7 @@
 struct disk {
 	char path[STORAGE_PATH_MAX]; /* of the pool */
 	struct volume_info info;
-	uint64_t newest; /* epoch of the newest ticket that mapped it */
+	uint64_t newest; /* epoch of the newest private ticket: a migration's target may come to nothing */
 	VEC(struct ticket) users;
 };
 
@@ -202,7 +202,8 @@ static int do_map(struct job *j, struct err *err)
 	if (!d)
 		return err_set(err, -ENOENT, "open volume %s: there is no such volume", j->volume);
 	if (j->ticket.epoch < d->newest && !has_it(d, &j->ticket)) {
-		w->violations++;
+		/* A target whose migration was cancelled may come late: it is refused, and wrote nothing. */
+		w->violations += j->ticket.mode == ACCESS_PRIVATE;
 		return err_set(err, -ESTALE, "open volume %s: epoch %" PRIu64 " is outdated",
 			       j->volume, j->ticket.epoch);
 	}
@@ -210,7 +211,7 @@ static int do_map(struct job *j, struct err *err)
 		w->violations++;
 		return err_set(err, -EBUSY, "open volume %s: another node has it", j->volume);
 	}
-	if (j->ticket.epoch > d->newest)
+	if (j->ticket.mode == ACCESS_PRIVATE && j->ticket.epoch > d->newest)
 		d->newest = j->ticket.epoch;
 	drop_user(d, j->ticket.node);
 	vec_push(&d->users, j->ticket);

@@ -50,7 +50,6 @@ static void job_free(void *p)
 	env_cancel(&j->x->conf.env, &j->timer);
 	if (j->fence)
 		fence_cancel(j->fence);
-	job_release_volumes(j);
 	spec_free(j->spec);
 	vec_each(path, &j->paths)
 		free(*path);
@@ -68,10 +67,12 @@ static void job_drop(struct job *j)
 		fence_cancel(TAKE_PTR(j->fence));
 		j->busy = false;
 	}
-	if (j->busy)
+	if (j->busy) {
 		vec_push(&j->x->leaving, j);
-	else
-		job_free(j);
+		return;
+	}
+	job_release_volumes(j);
+	job_free(j);
 }
 
 /* The call of an operation that is over is still under way: what it will have done is not to be seen yet. */
@@ -94,13 +95,16 @@ static void job_leave(struct job *j)
 			vec_remove(&x->leaving, i);
 			break;
 		}
+	job_release_volumes(j);
 	job_free(j);
 	x->conf.events->moved(x->conf.ctx);
 }
 
 void job_step(struct job *j)
 {
-	if (j->busy || j->done || j->dropped || (j->op.guest[0] && has_leaving(j->x, j->op.guest)))
+	if (j->busy || j->done || j->dropped)
+		return;
+	if (j->op.guest[0] && (has_leaving(j->x, j->op.guest) || volumes_leave(j->x, j->op.guest)))
 		return;
 	steps[j->op.kind](j);
 }
@@ -245,6 +249,8 @@ void exec_sync(struct exec *x, uint32_t node)
 		return;
 	x->node = node;
 	tell_pools(x);
+	if (!x->synced)
+		volumes_release_strange(x);
 	drop_finished(x);
 	begin_ordered(x);
 	local_reconcile(x);
@@ -300,6 +306,10 @@ void exec_free(struct exec *x)
 	while (x->leaving.n)
 		job_free(x->leaving.v[--x->leaving.n]);
 	vec_free(&x->leaving);
+	while (x->releases.n)
+		release_free(x->releases.v[--x->releases.n]);
+	vec_free(&x->releases);
+	env_cancel(&x->conf.env, &x->remap);
 	map_free(x->jobs);
 	map_free(x->locals);
 	map_free(x->ended);

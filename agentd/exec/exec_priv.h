@@ -7,6 +7,8 @@
 #include "base/vec.h"
 #include "exec/exec.h"
 
+typedef VEC(struct ticket) tickets;
+
 /* A guest's process on this node, and the volumes that are mapped for it. At most one for each guest. */
 struct local {
 	char guest[MODEL_NAME_MAX];
@@ -18,7 +20,8 @@ struct local {
 	enum end_cause cause;		/* why it will have ended; END_CAUSE_INVALID: nothing known yet */
 	char why[ERR_TEXT_MAX];
 	bool tickets_known;
-	VEC(struct ticket) tickets;
+	tickets tickets;
+	enum access_mode asked_mode;	/* the last one asked of storage for them; ACCESS_MODE_INVALID: ask */
 };
 
 /* An operation of the model that is being carried out here. Stands until the model no longer has it. */
@@ -33,11 +36,11 @@ struct job {
 	bool asked;			/* its one attempt was begun (a stop: the guest was asked; of the source's resume: the cancel) */
 	bool tried;			/* of the source's resume: the resume itself was begun */
 	bool expired;			/* of a stop: its time is over */
+	bool released;			/* what an earlier agent may have mapped was given back */
 	char failure[ERR_TEXT_MAX];	/* what went wrong; reported once nothing is left behind */
 	struct guest_spec *spec;
-	size_t n_mapped;
 	VEC(char *) paths;		/* of the volumes mapped so far */
-	VEC(struct ticket) tickets;
+	tickets tickets;
 	struct env_timer *timer;
 	struct fence_job *fence;
 };
@@ -50,12 +53,35 @@ struct exec {
 	struct map *locals;		/* guest -> struct local */
 	struct map *jobs;		/* operation -> struct job */
 	VEC(struct job *) leaving;	/* dropped ones whose call is still under way */
+	VEC(struct release *) releases;
+	struct env_timer *remap;
 	struct map *ended;		/* guest -> uint64_t *: epoch whose end was reported */
 };
 
 void exec_log(const struct exec *x, int priority, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
 bool exec_may_run(const struct exec *x);
 bool exec_is_me(const struct exec *x, const struct owner *o);
+
+/* volumes.c */
+/* A process that is no more: what is to be said of it once its volumes are free. */
+struct ending {
+	uint64_t epoch;
+	enum end_cause cause;
+	char why[ERR_TEXT_MAX];
+};
+typedef void released_fn(struct exec *x, const char *guest, const struct ending *end);
+struct release;
+void release_free(struct release *r);		/* whatever is under way is not awaited */
+/* Unmaps; then calls @done (may be NULL, with any @end), from inside when there is nothing to unmap. @list is copied. */
+void volumes_release(struct exec *x, const char *guest, const tickets *list, released_fn *done, const struct ending *end);
+/* The same for all volumes that the model says the guest has: an agent before us may have mapped them. */
+void volumes_release_known(struct exec *x, const char *guest, uint64_t epoch, released_fn *done, const struct ending *end);
+void volumes_release_strange(struct exec *x);	/* all that no process here can have: an agent before us died over them */
+void volumes_tickets(const struct exec *x, const char *guest, uint64_t epoch, tickets *ret);
+bool volumes_leave(const struct exec *x, const char *guest);	/* some are being unmapped */
+/* Maps all that a process has in another mode of its own epoch; tries until it is so or another mode is asked for. */
+void volumes_map_as(struct exec *x, struct local *l, enum access_mode mode);
+bool volumes_are(const struct exec *x, const struct local *l, enum access_mode mode);
 
 /* local.c */
 void local_free(void *local);
@@ -94,6 +120,7 @@ void step_volume_delete(struct job *j);
  * something is under way, or the job has failed.
  */
 void job_release_volumes(struct job *j);	/* what was mapped for a process that never came to be */
+bool job_is_clear(struct job *j);		/* no process here: its volumes, whoever mapped them, are free too */
 bool job_has_process(struct job *j, enum access_mode mode, bool incoming);
 
 #endif

@@ -43,6 +43,7 @@ struct local *local_add(struct exec *x, const char *guest, struct domain *d, uin
 	l->epoch = epoch;
 	l->reported = GUEST_STATE_INVALID;
 	l->cause = END_CAUSE_INVALID;
+	l->asked_mode = ACCESS_MODE_INVALID;
 	map_put(x->locals, guest, l);
 	return l;
 }
@@ -99,12 +100,19 @@ static void report(struct exec *x, struct command *c, const char *guest, uint64_
 	x->conf.events->report(x->conf.ctx, c);
 }
 
+static bool was_told(const struct exec *x, const char *guest, uint64_t epoch)
+{
+	const uint64_t *told = map_get(x->ended, guest);
+
+	return told && *told == epoch;
+}
+
 /* Whether the end of this process has not been reported yet. It has, once this was asked. */
 static bool first_word(struct exec *x, const char *guest, uint64_t epoch)
 {
-	uint64_t *told = map_get(x->ended, guest);
+	uint64_t *told;
 
-	if (told && *told == epoch)
+	if (was_told(x, guest, epoch))
 		return false;
 	told = mem_new(uint64_t);
 	*told = epoch;
@@ -145,41 +153,34 @@ static bool job_in_charge(const struct exec *x, const char *guest)
 	       job_has(x, guest, OP_PREPARE_IN) || job_has(x, guest, OP_ACTIVATE) || job_has(x, guest, OP_RESUME_SOURCE);
 }
 
-static void unmapped(void *ctx, const struct err *err)
+/* Its process and its volumes are gone from here. */
+static void is_over(struct exec *x, const char *guest, const struct ending *end)
 {
-	if (err->code && err->code != -ESTALE)
-		exec_log(ctx, 4, "%s", err->text);
-}
+	const struct guest *g = model_guest(x->conf.model, guest);
 
-static void unmap_all(struct exec *x, const struct local *l)
-{
-	const struct ticket *t;
-	struct err err;
-
-	vec_each(t, &l->tickets)
-		if (storage_unmap(x->conf.storage, t, unmapped, x, &err) < 0 && err.code != -ESTALE)
-			exec_log(x, 4, "%s", err.text);
+	if (!g || !x->node || job_in_charge(x, guest))
+		return;
+	if (is_owner(x, g, end->epoch))
+		report_ended(x, guest, end->epoch, end->cause, end->why);
+	else if (is_target(x, g, end->epoch))
+		report_broken(x, guest, end->epoch, end->why);
 }
 
 static void on_gone(struct exec *x, struct local *l, const char *why)
 {
-	char guest[MODEL_NAME_MAX], text[ERR_TEXT_MAX];
-	const struct guest *g = model_guest(x->conf.model, l->guest);
-	uint64_t epoch = l->epoch;
-	enum end_cause cause = l->cause;
+	char guest[MODEL_NAME_MAX];
+	struct ending end = { .epoch = l->epoch, .cause = l->cause };
+	tickets list = l->tickets;
 
 	STRCPY(guest, l->guest);
-	if (STRCPY(text, l->why[0] ? l->why : why) < 0)
-		STRCPY(text, "its process ended");
-	unmap_all(x, l);
+	if (STRCPY(end.why, l->why[0] ? l->why : why) < 0)
+		STRCPY(end.why, "its process ended");
+	if (!l->tickets_known)
+		volumes_tickets(x, guest, l->epoch, &list);
+	l->tickets = (tickets){ 0 };
 	map_remove(x->locals, guest);
-	if (g && x->node && !job_in_charge(x, guest)) {
-		if (is_owner(x, g, epoch))
-			report_ended(x, guest, epoch, cause, text);
-		else if (is_target(x, g, epoch))
-			report_broken(x, guest, epoch, text);
-	}
-	job_step_guest(x, guest);
+	volumes_release(x, guest, &list, is_over, &end);
+	vec_free(&list);
 }
 
 /* The guest ended by itself, or its disk or stream failed for good: the process is of no more use. */
@@ -271,9 +272,10 @@ static void compare_state(struct exec *x, const struct guest *g, struct local *l
 {
 	struct command c = { .kind = CMD_REPORT_STATE, .state = seen_state(local_state(x, l)) };
 
-	if (g->operation || c.state == GUEST_STATE_INVALID || g->move.phase != MOVE_NONE)
+	if (c.state == GUEST_STATE_INVALID)
 		return;
-	if (c.state == g->state) {
+	/* What was told before is refused meanwhile: it is told again afterwards. */
+	if (g->operation || g->move.phase != MOVE_NONE || c.state == g->state) {
 		l->reported = GUEST_STATE_INVALID;
 		return;
 	}
@@ -283,32 +285,18 @@ static void compare_state(struct exec *x, const struct guest *g, struct local *l
 	report(x, &c, g->name, l->epoch, l->why);
 }
 
-static void remapped(void *ctx, const struct err *err, const char *path)
+/*
+ * Shared from the beginning of a migration to its end, on both sides; else private. A process that was adopted holds its
+ * volumes already: storage has to know.
+ */
+static void map_volumes(struct exec *x, const struct guest *g, struct local *l)
 {
-	(void)path;
-	if (err->code)
-		exec_log(ctx, 4, "%s", err->text);
-}
+	bool moves = g->move.phase == MOVE_PREPARING || g->move.phase == MOVE_SENDING;
 
-/* A process that was adopted holds its volumes already: storage has to know. */
-static void remember_tickets(struct exec *x, const struct guest *g, struct local *l)
-{
-	const struct guest_volume *v;
-
-	if (l->tickets_known)
-		return;
+	if (!l->tickets_known)
+		volumes_tickets(x, g->name, l->epoch, &l->tickets);
 	l->tickets_known = true;
-	vec_each(v, &g->volumes) {
-		struct ticket t = { .node = x->node, .epoch = l->epoch,
-				    .mode = is_owner(x, g, l->epoch) ? ACCESS_PRIVATE : ACCESS_SHARED };
-		struct err err;
-
-		STRCPY(t.pool, v->pool);
-		STRCPY(t.volume, v->name);
-		if (storage_map(x->conf.storage, &t, remapped, x, &err) < 0)
-			exec_log(x, 4, "%s", err.text);
-		vec_push(&l->tickets, t);
-	}
+	volumes_map_as(x, l, moves ? ACCESS_SHARED : ACCESS_PRIVATE);
 }
 
 static void reconcile_local(struct exec *x, struct local *l)
@@ -324,7 +312,8 @@ static void reconcile_local(struct exec *x, struct local *l)
 		local_end(x, l);
 		return;
 	}
-	remember_tickets(x, g, l);
+	if (!job_has(x, l->guest, OP_START) && !job_has(x, l->guest, OP_PREPARE_IN))
+		map_volumes(x, g, l);	/* those see to it themselves */
 	if (target && !owner && state == DOMAIN_LOADED && !g->move.loaded)
 		report_loaded(x, l);
 	if (state == DOMAIN_POWERED_OFF || state == DOMAIN_CRASHED)
@@ -336,12 +325,16 @@ static void reconcile_local(struct exec *x, struct local *l)
 /* Ours by the ledger, but no process: it died while no agent was here to see. */
 static void reconcile_missing(struct exec *x, const struct guest *g)
 {
-	if (local_get(x, g->name) || job_in_charge(x, g->name))
+	struct ending end = { .cause = END_CRASH, .why = "its process is gone" };
+
+	if (local_get(x, g->name) || job_in_charge(x, g->name) || volumes_leave(x, g->name))
 		return;
 	if (exec_is_me(x, &g->owner))
-		report_ended(x, g->name, g->owner.epoch, END_CRASH, "its process is gone");
+		end.epoch = g->owner.epoch;
 	else if (g->move.phase == MOVE_SENDING && exec_is_me(x, &g->move.target))
-		report_broken(x, g->name, g->move.target.epoch, "the target's process is gone");
+		end.epoch = g->move.target.epoch;
+	if (end.epoch && !was_told(x, g->name, end.epoch))
+		volumes_release_known(x, g->name, end.epoch, is_over, &end);
 }
 
 void local_reconcile(struct exec *x)

@@ -45,7 +45,7 @@ static bool map_next_volume(struct job *j, enum access_mode mode)
 	return true;
 }
 
-static void create(struct job *j, bool incoming)
+static void create(struct job *j, enum access_mode mode, bool incoming)
 {
 	const struct driver_ops *ops = j->x->conf.driver.ops;
 	struct exec *x = j->x;
@@ -69,26 +69,26 @@ static void create(struct job *j, bool incoming)
 	j->created = true;
 	l = local_add(x, j->op.guest, d, j->op.epoch);
 	l->tickets_known = true;
-	l->tickets.v = j->tickets.v;
-	l->tickets.n = j->tickets.n;
-	l->tickets.cap = j->tickets.cap;
-	memset(&j->tickets, 0, sizeof(j->tickets));
+	l->asked_mode = mode;
+	l->tickets = j->tickets;
+	j->tickets = (tickets){ 0 };
 }
 
-static void released(void *ctx, const struct err *err)
-{
-	(void)ctx, (void)err;
-}
-
-/* What was mapped for a process that never came to be. */
 void job_release_volumes(struct job *j)
 {
-	const struct ticket *t;
-	struct err err;
-
-	vec_each(t, &j->tickets)
-		storage_unmap(j->x->conf.storage, t, released, j->x, &err);
+	if (!j->tickets.n)
+		return;
+	volumes_release(j->x, j->op.guest, &j->tickets, NULL, NULL);
 	vec_clear(&j->tickets);
+}
+
+bool job_is_clear(struct job *j)
+{
+	if (!j->released) {
+		j->released = true;
+		volumes_release_known(j->x, j->op.guest, j->op.epoch, NULL, NULL);
+	}
+	return !j->done && !volumes_leave(j->x, j->op.guest);
 }
 
 /* A failed job ends its process first and says so only then: nothing is left behind. */
@@ -98,8 +98,9 @@ static void clean_up(struct job *j, struct local *l)
 		local_end(j->x, l);
 		return;
 	}
-	job_release_volumes(j);
-	job_report(j, "");
+	vec_clear(&j->tickets);
+	if (job_is_clear(j))
+		job_report(j, "");
 }
 
 bool job_has_process(struct job *j, enum access_mode mode, bool incoming)
@@ -116,7 +117,7 @@ bool job_has_process(struct job *j, enum access_mode mode, bool incoming)
 	if (!l && j->created && !j->failure[0])
 		job_fail(j, "its process ended at once");
 	if (!l && !j->created && !j->failure[0] && exec_may_run(j->x) && read_spec(j, g) && !map_next_volume(j, mode) && !j->failure[0])
-		create(j, incoming);
+		create(j, mode, incoming);
 	if (j->busy)
 		return false;
 	l = local_get(j->x, j->op.guest);

@@ -57,7 +57,8 @@ void step_stop(struct job *j)
 
 	if (!l) {
 		j->failure[0] = '\0';		/* gone, in whatever way: that is what was asked for */
-		job_report(j, "");
+		if (job_is_clear(j))
+			job_report(j, "");
 		return;
 	}
 	if (j->expired || j->failure[0] || local_state(j->x, l) != DOMAIN_RUNNING || ask_to_stop(j, l))
@@ -70,7 +71,7 @@ void step_kill(struct job *j)
 
 	if (l)
 		local_end(j->x, l);
-	else
+	else if (job_is_clear(j))
 		job_report(j, "");
 }
 

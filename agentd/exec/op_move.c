@@ -73,8 +73,8 @@ void step_send(struct job *j)
 	else if (j->asked || j->failure[0] || state != DOMAIN_RUNNING) {
 		job_fail(j, l->why[0] ? l->why : "the stream broke");
 		job_report(j, "");
-	} else if (exec_may_run(j->x))
-		begin_send(j, l, g);
+	} else if (exec_may_run(j->x) && volumes_are(j->x, l, ACCESS_SHARED))
+		begin_send(j, l, g);	/* the target may only be given what is not private here any more */
 }
 
 void step_activate(struct job *j)

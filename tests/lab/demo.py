@@ -216,9 +216,11 @@ class Demo:
         """The strip of a migration."""
         ordered, handed, running = (moment + to_monotonic() for moment in moments)
         begin = ordered - MARGIN_S
+        answered = min((fetch.end for fetch in fetches if fetch.good and fetch.end >= handed), default=running)
+        end = max(running, answered) + 2 * MARGIN_S
         shown(source.name, f"domus guest migrate {GUEST} {target.name}")
         say(f"one character per 10 ms: . answered by {source.name}   + answered by {target.name}   _ no answer", "dim")
-        show_strip(strip(fetches, begin, running + 2 * MARGIN_S, handed), begin,
+        show_strip(strip(fetches, begin, end, handed), begin,
                    [Mark(ordered, "ordered"), Mark(handed, f"handed over to {target.name}")])
 
     def cut_migration(self) -> None:

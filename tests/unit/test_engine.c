@@ -5,6 +5,7 @@
 #include "engine/command.h"
 #include "world/cluster.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -75,6 +76,93 @@ static void test_migration(void **state)
 	assert_int_equal(engine_model(world_engine(w, 1))->index, engine_model(world_engine(w, 2))->index);
 	assert_string_equal(engine_digest(world_engine(w, 1), a), engine_digest(world_engine(w, 2), b));
 	assert_string_equal(engine_digest(world_engine(w, 1), a), engine_digest(world_engine(w, 3), b));
+	world_free(w);
+}
+
+/* A running guest with one volume; returns the node it is on. */
+static uint32_t start_with_volume(struct world *w)
+{
+	struct cluster_guest_conf conf = { .name = "web1", .memory_mib = 256, .volumes = { "disk" } };
+	struct command create = cluster_volume(CMD_VOLUME_CREATE, "disk"), define = cluster_definition(&conf);
+	struct err err = { 0 };
+
+	cluster_pool(w);
+	assert_int_equal(world_order(w, 1, &create, &err), 0);
+	world_run(w, S);
+	assert_int_equal(world_order(w, 1, &define, &err), 0);
+	cluster_want(w, 1, "web1", DESIRED_RUNNING);
+	cluster_until(w, (struct cluster_wish){ 1, "web1", GUEST_RUNNING, 0, 0 }, 20 * S);
+	return cluster_guest(w, 1, "web1")->owner.node;
+}
+
+static void migrate(struct world *w)
+{
+	struct command c = { .kind = CMD_GUEST_MIGRATE };
+	struct err err = { 0 };
+
+	STRCPY(c.name, "web1");
+	assert_int_equal(world_order(w, 1, &c, &err), 0);
+}
+
+static size_t users(struct world *w, enum access_mode mode)
+{
+	return storage_world_users(world_disks(w), CLUSTER_POOL_PATH, "disk", mode);
+}
+
+/* A volume is shared by two while its guest migrates, then private to the new owner, and nobody was ever refused. */
+static void test_volume_follows_its_guest(void **state)
+{
+	struct world *w = cluster_new(8, 3);
+	uint32_t from = start_with_volume(w);
+
+	(void)state;
+	assert_int_equal(users(w, ACCESS_PRIVATE), 1);
+	migrate(w);
+	world_run(w, 250 * US_PER_MS);
+	assert_int_equal(users(w, ACCESS_SHARED), 2);
+	cluster_until(w, (struct cluster_wish){ 1, "web1", GUEST_RUNNING, from, 0 }, 20 * S);
+	world_run(w, S);
+	assert_int_equal(users(w, ACCESS_PRIVATE), 1);
+	assert_int_equal(users(w, ACCESS_SHARED), 0);
+	assert_int_equal(storage_world_violations(world_disks(w)), 0);
+	world_free(w);
+}
+
+/* The target's agent dies after it has mapped the volume: the agent that follows lets go of it. */
+static void test_no_volume_is_left_behind(void **state)
+{
+	struct world *w = cluster_new(9, 3);
+	uint32_t from = start_with_volume(w), target;
+
+	(void)state;
+	migrate(w);
+	world_run(w, 120 * US_PER_MS);
+	target = cluster_guest(w, from, "web1")->move.target.node;
+	assert_int_equal(users(w, ACCESS_SHARED), 2);
+	world_agent_kill(w, target);
+	cluster_until(w, (struct cluster_wish){ from, "web1", GUEST_RUNNING, 0, from }, 20 * S);
+	world_agent_start(w, target);
+	assert_true(cluster_all_current(w, 20 * S));
+	world_run(w, 2 * S);
+	assert_int_equal(users(w, ACCESS_PRIVATE), 1);
+	assert_int_equal(users(w, ACCESS_SHARED), 0);
+	assert_int_equal(storage_world_violations(world_disks(w)), 0);
+	world_free(w);
+}
+
+/* Its disk fails while it is being sent: too early to be told, so it is told once the migration is over. */
+static void test_io_error_during_migration(void **state)
+{
+	struct world *w = cluster_new(10, 3);
+	uint32_t from = start_with_volume(w);
+	char node[16];
+
+	(void)state;
+	migrate(w);
+	world_run(w, 30 * US_PER_MS);
+	snprintf(node, sizeof(node), "n%u", from);
+	assert_int_equal(sim_guest_deed(world_guests(w), node, &cluster_guest(w, 1, "web1")->uuid, SIM_LOSES_DISK), 0);
+	cluster_until(w, (struct cluster_wish){ 1, "web1", GUEST_IO_ERROR, 0, from }, 20 * S);
 	world_free(w);
 }
 
@@ -157,6 +245,9 @@ int main(void)
 		cmocka_unit_test(test_crash_is_recovered),
 		cmocka_unit_test(test_same_seed_same_trace),
 		cmocka_unit_test(test_migration),
+		cmocka_unit_test(test_volume_follows_its_guest),
+		cmocka_unit_test(test_no_volume_is_left_behind),
+		cmocka_unit_test(test_io_error_during_migration),
 		cmocka_unit_test(test_agent_restart_adopts),
 		cmocka_unit_test(test_minority_refuses),
 		cmocka_unit_test(test_all_down_and_up),

@@ -77,33 +77,84 @@ struct world *cluster_new(uint64_t seed, uint32_t n_nodes)
 	return w;
 }
 
-void cluster_define(struct world *w, const char *name, uint32_t memory_mib)
+void cluster_pool(struct world *w)
 {
-	static const char pattern[] = "{\"name\":\"%s\",\"uuid\":\"00000000-0000-4000-8000-%012x\",\"memory_mib\":%u,\"vcpus\":1}";
+	struct command c = { .kind = CMD_POOL_DEFINE };
+	struct err err = { 0 };
+
+	STRCPY(c.name, CLUSTER_POOL);
+	STRCPY(c.detail, "sim");
+	STRCPY(c.text, CLUSTER_POOL_PATH);
+	if (world_order(w, 1, &c, &err))
+		fail_msg("%s", err.text);
+}
+
+struct command cluster_volume(enum command_kind kind, const char *name)
+{
+	struct command c = { .kind = kind, .size = 1 << 20 };
+
+	STRCPY(c.pool, CLUSTER_POOL);
+	STRCPY(c.name, name);
+	return c;
+}
+
+static void print_spec(const struct cluster_guest_conf *conf, struct buf *out)
+{
+	static const char start[] = "{\"name\":\"%s\",\"uuid\":\"00000000-0000-4000-8000-%012x\",\"memory_mib\":%u,\"vcpus\":1";
+	unsigned sum = 0;
+
+	for (const char *p = conf->name; *p; p++)
+		sum = sum * 31 + (unsigned char)*p;
+	buf_printf(out, start, conf->name, sum, conf->memory_mib);
+	buf_printf(out, ",\"disks\":[");
+	for (size_t i = 0; i < CLUSTER_VOLUMES_MAX && conf->volumes[i]; i++)
+		buf_printf(out, "%s{\"pool\":\"%s\",\"volume\":\"%s\"}", i ? "," : "", CLUSTER_POOL, conf->volumes[i]);
+	buf_printf(out, "]}");
+}
+
+static void use_volumes(struct guest *g, const struct cluster_guest_conf *conf)
+{
+	for (size_t i = 0; i < CLUSTER_VOLUMES_MAX && conf->volumes[i]; i++) {
+		struct guest_volume *v = vec_add(&g->volumes);
+
+		STRCPY(v->pool, CLUSTER_POOL);
+		STRCPY(v->name, conf->volumes[i]);
+	}
+}
+
+struct command cluster_definition(const struct cluster_guest_conf *conf)
+{
 	struct command c = { .kind = CMD_GUEST_DEFINE };
 	struct guest_spec *spec;
 	struct buf text = { 0 };
 	struct err err = { 0 };
-	unsigned sum = 0;
 
-	for (const char *p = name; *p; p++)
-		sum = sum * 31 + (unsigned char)*p;
-	buf_printf(&text, pattern, name, sum, memory_mib);
+	print_spec(conf, &text);
 	assert_int_equal(spec_parse(buf_cstr(&text), text.len, &spec, &err), 0);
 	buf_clear(&text);
 	spec_print(spec, &text);
-	STRCPY(c.name, name);
+	STRCPY(c.name, conf->name);
 	c.guest = mem_new(struct guest);
-	STRCPY(c.guest->name, name);
+	STRCPY(c.guest->name, conf->name);
 	c.guest->uuid = spec->uuid;
-	c.guest->memory_mib = memory_mib;
+	c.guest->memory_mib = conf->memory_mib;
 	c.guest->vcpus = 1;
 	c.guest->on_reboot = c.guest->on_crash = AFTER_RESTART;
 	c.guest->stop_timeout_s = 10;
 	c.guest->restart_max = 3;
 	c.guest->restart_window_s = 600;
 	c.guest->spec = buf_take(&text);
+	use_volumes(c.guest, conf);
 	spec_free(spec);
+	return c;
+}
+
+void cluster_define(struct world *w, const char *name, uint32_t memory_mib)
+{
+	struct cluster_guest_conf conf = { .name = name, .memory_mib = memory_mib };
+	struct command c = cluster_definition(&conf);
+	struct err err = { 0 };
+
 	if (world_order(w, 1, &c, &err))
 		fail_msg("%s", err.text);
 }

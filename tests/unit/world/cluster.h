@@ -7,6 +7,23 @@
 
 /* Nodes 1 .. @n_nodes booted, the ledger born on n1, the others joined, each with a power switch. */
 struct world *cluster_new(uint64_t seed, uint32_t n_nodes);
+
+/* The pool of all tests, on disks that all nodes see; asked of node 1. */
+#define CLUSTER_POOL	  "pool"
+#define CLUSTER_POOL_PATH "/disks"
+void cluster_pool(struct world *w);
+/* The order to create or to delete a volume there. */
+struct command cluster_volume(enum command_kind kind, const char *name);
+
+/* @volumes: of that pool; NULL ends them. */
+#define CLUSTER_VOLUMES_MAX 2
+struct cluster_guest_conf {
+	const char *name;
+	uint32_t memory_mib;
+	const char *volumes[CLUSTER_VOLUMES_MAX];
+};
+/* The order to define it; it owns what it points to. */
+struct command cluster_definition(const struct cluster_guest_conf *conf);
 /* A guest without volumes; asked of node 1. */
 void cluster_define(struct world *w, const char *name, uint32_t memory_mib);
 /* Asks @node: start, stop or pause. */

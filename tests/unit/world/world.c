@@ -97,7 +97,7 @@ static void disk_write(void *store, const struct ledger_write *write, store_writ
 	dw->delta.committed = write->committed;
 	for (size_t i = 0; i < write->n_entries; i++)
 		vec_push(&dw->delta.entries, entry_copy(write->entries[i]));
-	env_timer(&n->w->env, &dw->timer, WORLD_DISK_US, disk_done, dw);
+	env_timer(&n->w->env, &dw->timer, n->disk_us, disk_done, dw);
 }
 
 static void disk_loaded(void *ctx)
@@ -118,7 +118,7 @@ static void disk_load(void *store, store_loaded_fn *done, void *ctx)
 
 	n->loaded = done;
 	n->loaded_ctx = ctx;
-	env_timer(&n->w->env, &n->load, WORLD_DISK_US, disk_loaded, n);
+	env_timer(&n->w->env, &n->load, n->disk_us, disk_loaded, n);
 }
 
 static const struct store_ops disk_ops = { .load = disk_load, .write = disk_write };
@@ -128,21 +128,25 @@ static const struct store_ops disk_ops = { .load = disk_load, .write = disk_writ
 struct fence_run {
 	struct world *w;
 	unsigned long victim;
-	bool off;
+	bool off, slow;
+	enum fence_fate fate;
 	fence_called_fn *done;
 	void *ctx;
 	struct env_timer *timer;
 };
 
-static void fence_ran(void *arg)
+/* What the agent's process answers: as fence agents do, -1 for one that had to be killed. */
+static int fence_answer(const struct fence_run *f, const struct world_node *victim)
 {
-	struct fence_run *f = arg;
-	struct world_node *victim = &f->w->nodes[f->victim];
+	if (f->fate == FENCE_HANGS)
+		return -1;
+	if (f->fate == FENCE_REFUSED)
+		return 1;
+	return f->off || victim->powered ? 0 : 2;
+}
 
-	if (f->off && victim->powered)
-		world_crash(f->w, victim->id);
-	if (f->done)
-		f->done(f->ctx, f->off ? 0 : victim->powered ? 0 : 2, "");
+static void fence_forget(struct fence_run *f)
+{
 	for (size_t i = 0; i < f->w->fences.n; i++)
 		if (f->w->fences.v[i] == f) {
 			vec_remove(&f->w->fences, i);
@@ -151,29 +155,49 @@ static void fence_ran(void *arg)
 	free(f);
 }
 
+static void fence_ran(void *arg)
+{
+	struct fence_run *f = arg;
+	struct world_node *victim = &f->w->nodes[f->victim];
+
+	if (f->off && f->fate == FENCE_WELL && victim->powered)
+		world_crash(f->w, victim->id);
+	if (f->done)
+		f->done(f->ctx, fence_answer(f, victim), "");
+	fence_forget(f);
+}
+
 static int fence_call(void *runner, const struct fence_call *call, fence_called_fn *done, void *ctx, struct err *ret_err)
 {
 	struct world *w = ((struct world_node *)runner)->w;
 	struct fence_run *f = mem_new(struct fence_run);
+	int64_t delay_us;
 
 	(void)ret_err;
 	f->w = w;
+	f->fate = world_fence_fate(w, &delay_us);
 	f->victim = call->n_params ? strtoul(call->params[0].value, NULL, 10) : 0;
 	f->off = !strcmp(call->action, "off");
 	f->done = done;
 	f->ctx = ctx;
 	vec_push(&w->fences, f);
-	env_timer(&w->env, &f->timer, WORLD_FENCE_US, fence_ran, f);
+	if (f->fate == FENCE_HANGS)
+		delay_us = call->timeout_us;
+	f->slow = delay_us > WORLD_FENCE_US;
+	env_timer(&w->env, &f->timer, delay_us, fence_ran, f);
 	return 0;
 }
 
+/* The agent's process is ended; what it has told the device may still happen. */
 static void fence_cancel_calls(void *runner, void *ctx)
 {
 	struct fence_run **f;
 
 	vec_each(f, &((struct world_node *)runner)->w->fences)
-		if ((*f)->ctx == ctx)
+		if ((*f)->ctx == ctx) {
 			(*f)->done = NULL;
+			(*f)->off = (*f)->off && !(*f)->slow;	/* ended in time, or only just too late */
+		}
 }
 
 static const struct fence_runner_ops fence_ops = { .call = fence_call, .cancel = fence_cancel_calls };
@@ -183,16 +207,14 @@ static const struct fence_runner_ops fence_ops = { .call = fence_call, .cancel =
 void world_agent_start(struct world *w, uint32_t node)
 {
 	struct world_node *n = &w->nodes[node];
-	const struct storage_backend *const backends[] = { &w->backend, NULL };
-	struct children none = { 0 };
 	struct engine_conf conf = { .incarnation = n->incarnation, .memory_mib = 1024, .cpus = 2, .ha = ha_conf_default };
-	struct engine_parts parts = { .env = w->env, .order = world_order_of(n), .store = { &disk_ops, n },
+	struct engine_parts parts = { .env = n->env, .order = world_order_of(n), .store = { &disk_ops, n },
 				      .fence = { &fence_ops, n }, .log = node_log, .log_ctx = n };
 
 	n->life++;
 	n->pid = ++w->next_pid;
 	n->engine = engine_new(&conf);
-	n->storage = storage_new(&w->env, &none, backends);
+	n->storage = storage_new(&w->env, NULL, w->backends);
 	n->driver = sim_driver_new(w->guests, n->name, &w->env, &engine_driver_events, n->engine);
 	parts.storage = n->storage;
 	parts.driver = n->driver;
@@ -246,9 +268,11 @@ struct world *world_new(uint64_t seed, size_t n_nodes)
 	w->venv = venv_new(seed);
 	w->env = venv_env(w->venv);
 	venv_set_wall(w->venv, (struct wall){ INT64_C(1700000000) * US_PER_S });
-	w->guests = sim_world_new(&w->env, NULL, NULL, NULL);
+	w->guests = sim_world_new(&w->env, NULL, &world_hypervisor_hooks, w);
 	w->disks = storage_world_new();
+	storage_world_faults(w->disks, world_storage_fault, w);
 	w->backend = storage_world_backend(w->disks);
+	w->backends[0] = &w->backend;
 	w->n_nodes = n_nodes;
 	for (uint32_t i = 1; i <= n_nodes; i++) {
 		struct world_node *n = &w->nodes[i];
@@ -256,6 +280,8 @@ struct world *world_new(uint64_t seed, size_t n_nodes)
 		n->w = w;
 		n->id = i;
 		snprintf(n->name, sizeof(n->name), "n%u", i);
+		n->env = (struct env){ &world_node_env_ops, n };
+		n->disk_us = WORLD_DISK_US;
 		n->disk.store = id_random(&w->env);
 	}
 	return w;
@@ -274,8 +300,10 @@ void world_free(struct world *w)
 	}
 	world_order_free(w);
 	world_run(w, 10 * US_PER_S);		/* what is under way ends by itself, and frees itself */
-	vec_each(f, &w->fences)
+	vec_each(f, &w->fences) {
+		env_cancel(&w->env, &(*f)->timer);
 		free(*f);
+	}
 	vec_free(&w->fences);
 	sim_world_free(w->guests);
 	storage_world_free(w->disks);
@@ -286,19 +314,11 @@ void world_free(struct world *w)
 
 /* ---- running it ---- */
 
-static void count_twice(void *ctx, const struct sim_seen *seen)
-{
-	struct world *w = ctx;
-
-	if (seen->vcpus_run && sim_world_running(w->guests, &seen->uuid) > 1)
-		w->double_runs++;
-}
-
 static bool step(struct world *w, struct mono until)
 {
 	if (!venv_step(w->venv, until))
 		return false;
-	sim_world_walk(w->guests, count_twice, w);
+	world_check(w);
 	return true;
 }
 
@@ -350,7 +370,8 @@ int world_order(struct world *w, uint32_t node, struct command *c, struct err *r
 	if (rc < 0)
 		return rc;
 	if (!world_until(w, is_done, &wait, 60 * US_PER_S)) {
-		engine_abandon(w->nodes[node].engine, &wait);
+		if (w->nodes[node].engine)	/* it may have been fenced meanwhile */
+			engine_abandon(w->nodes[node].engine, &wait);
 		return err_set(ret_err, -ETIMEDOUT, "no outcome");
 	}
 	*ret_err = wait.err;
@@ -391,9 +412,19 @@ const char *world_trace(struct world *w)
 	return buf_cstr(&w->trace);
 }
 
+const struct world_broken *world_broken(const struct world *w)
+{
+	return &w->broken;
+}
+
 size_t world_double_runs(const struct world *w)
 {
-	return w->double_runs;
+	return w->broken.double_runs;
+}
+
+struct storage_world *world_disks(struct world *w)
+{
+	return w->disks;
 }
 
 int64_t world_now(struct world *w)

@@ -14,11 +14,25 @@
 
 /* Virtual times, in microseconds. */
 #define WORLD_DELIVERY_US  (300)		/* of one message to all members */
-#define WORLD_DISK_US	   (250)		/* one transaction */
+#define WORLD_DISK_US	   (250)		/* one transaction, where nothing else was said */
 #define WORLD_TOKEN_US	   (1000 * US_PER_MS)	/* before a ring without a silent node forms */
 #define WORLD_FENCE_US	   (20 * US_PER_MS)	/* one call of a fence agent */
 
 struct world;
+
+/* How often, in percent, what is asked of the surroundings fails or takes long. All 0 at first. */
+struct world_faults {
+	unsigned hypervisor;		/* each point of sim_point */
+	unsigned storage;		/* create, remove and map fail; all are slow now and then */
+	unsigned fence;			/* a call is refused, has no effect, hangs, or is slow */
+};
+
+/* Promises that were broken, and how often. All of it must stay 0. */
+struct world_broken {
+	size_t double_runs;		/* a guest's vCPUs run on two nodes */
+	size_t strangers;		/* they run in a process that the model does not know as the owner's */
+	size_t unmapped;		/* they run without their volumes */
+};
 
 struct world *world_new(uint64_t seed, size_t n_nodes);
 void world_free(struct world *w);
@@ -33,10 +47,14 @@ void world_agent_start(struct world *w, uint32_t node);
 /* Splits the network: bit N-1 of @side_a says that node N is on that side. 0 heals it. */
 void world_split(struct world *w, uint32_t side_a);
 
+void world_set_faults(struct world *w, const struct world_faults *faults);
+void world_set_disk(struct world *w, uint32_t node, int64_t us);	/* how long one transaction of its store takes */
+void world_set_wall(struct world *w, uint32_t node, int64_t ahead_us);	/* its wall clock, from now on */
+
 struct engine *world_engine(struct world *w, uint32_t node);	/* NULL while its agent is down */
 struct sim_world *world_guests(struct world *w);
 /* Runs until @cond is true or the virtual @deadline_us from now has passed; says whether it is. Checks
- * after each step that no guest runs twice. */
+ * after each step what world_broken counts. */
 bool world_until(struct world *w, bool (*cond)(struct world *w, void *ctx), void *ctx, int64_t deadline_us);
 void world_run(struct world *w, int64_t us);
 
@@ -49,7 +67,9 @@ bool world_powered(const struct world *w, uint32_t node);
 
 /* All that was logged, with the virtual time: equal for equal seeds and orders. */
 const char *world_trace(struct world *w);
+const struct world_broken *world_broken(const struct world *w);
 size_t world_double_runs(const struct world *w);
+struct storage_world *world_disks(struct world *w);
 int64_t world_now(struct world *w);
 
 #endif

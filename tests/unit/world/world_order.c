@@ -85,6 +85,11 @@ static bool side(const struct world *w, uint32_t node)
 	return w->side_a >> (node - 1) & 1;
 }
 
+bool world_linked(const struct world *w, uint32_t a, uint32_t b)
+{
+	return side(w, a) == side(w, b);
+}
+
 static size_t agents_of(struct world *w, const struct order_ring *ring, struct order_member *ret)
 {
 	size_t n = 0;

@@ -23,6 +23,9 @@ struct world_node {
 	void *loaded_ctx;
 	struct env_timer *load;
 	struct engine *engine;
+	struct env env;			/* the world's, with a wall clock of its own */
+	int64_t wall_ahead_us;
+	int64_t disk_us;		/* one transaction of its store */
 	struct storage *storage;
 	struct driver driver;
 	/* what its corosync believes */
@@ -36,6 +39,8 @@ struct world {
 	struct sim_world *guests;
 	struct storage_world *disks;
 	struct storage_backend backend;
+	const struct storage_backend *backends[2];
+	struct world_faults faults;
 	struct world_node nodes[WORLD_NODES_MAX + 1];	/* by id */
 	size_t n_nodes;
 	uint32_t next_pid;
@@ -45,10 +50,23 @@ struct world {
 	VEC(struct packet *) packets;
 	VEC(struct fence_run *) fences;
 	struct buf trace;
-	size_t double_runs;
+	struct world_broken broken;
+	uint64_t newest;		/* the highest index that any node has applied */
 };
 
+/* world_fault.c */
+extern const struct env_ops world_node_env_ops;		/* of a node: the world's, but for the wall clock */
+extern const struct sim_hooks world_hypervisor_hooks;	/* their ctx is the world */
+storage_fault_fn world_storage_fault;
+/* What becomes of one call of a fence agent. */
+enum fence_fate { FENCE_WELL, FENCE_REFUSED, FENCE_WITHOUT_EFFECT, FENCE_HANGS };
+enum fence_fate world_fence_fate(struct world *w, int64_t *ret_delay_us);
+
+/* world_check.c: looks at everything; what is broken is counted. */
+void world_check(struct world *w);
+
 /* world_order.c */
+bool world_linked(const struct world *w, uint32_t a, uint32_t b);	/* packets would pass between them */
 struct order world_order_of(struct world_node *n);
 void world_order_joined(struct world_node *n);	/* its agent has come: the group changes */
 void world_order_left(struct world_node *n);

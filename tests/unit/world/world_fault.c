@@ -1,0 +1,111 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * What goes wrong in the world without anybody's order: refused and slow calls, cut streams, clocks that are wrong. */
+#include "world_priv.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#define SLOW_US	     (400 * US_PER_MS)	/* at most, of storage */
+#define SLOW_FENCE_US (25 * US_PER_S)	/* beyond the time that an agent has for a call */
+
+/* Nothing is drawn where nothing can fail: a world without faults is the same as before there were any. */
+static uint32_t draw(struct world *w, uint32_t n)
+{
+	uint32_t bits;
+
+	env_random(&w->env, &bits, sizeof(bits));
+	return bits % n;
+}
+
+static bool strikes(struct world *w, unsigned percent)
+{
+	return percent && draw(w, 100) < percent;
+}
+
+static const char *hypervisor_fault(void *ctx, const char *node, const struct id *uuid, enum sim_point point)
+{
+	struct world *w = ctx;
+
+	(void)node, (void)uuid, (void)point;
+	return strikes(w, w->faults.hypervisor) ? "the simulated host failed" : NULL;
+}
+
+/* Nodes are called n1, n2, ... */
+static bool hypervisor_linked(void *ctx, const char *from, const char *to)
+{
+	return world_linked(ctx, (uint32_t)atoi(from + 1), (uint32_t)atoi(to + 1));
+}
+
+const struct sim_hooks world_hypervisor_hooks = { .fault = hypervisor_fault, .linked = hypervisor_linked };
+
+/* To unmap can take long, but it succeeds: what cannot be unmapped is its host's trouble. */
+int world_storage_fault(void *ctx, enum storage_op op, uint32_t node, const char *volume, int64_t *delay_us)
+{
+	struct world *w = ctx;
+
+	(void)node, (void)volume;
+	if (strikes(w, 2 * w->faults.storage))
+		*delay_us += draw(w, SLOW_US);
+	return op != STORAGE_UNMAP && strikes(w, w->faults.storage) ? -EIO : 0;
+}
+
+enum fence_fate world_fence_fate(struct world *w, int64_t *ret_delay_us)
+{
+	static const enum fence_fate fates[] = { FENCE_REFUSED, FENCE_WITHOUT_EFFECT, FENCE_HANGS, FENCE_WELL };
+	enum fence_fate fate;
+
+	*ret_delay_us = WORLD_FENCE_US;
+	if (!strikes(w, w->faults.fence))
+		return FENCE_WELL;
+	fate = fates[draw(w, 4)];
+	if (fate == FENCE_WELL)
+		*ret_delay_us += draw(w, SLOW_FENCE_US);
+	return fate;
+}
+
+void world_set_faults(struct world *w, const struct world_faults *faults)
+{
+	w->faults = *faults;
+}
+
+void world_set_disk(struct world *w, uint32_t node, int64_t us)
+{
+	w->nodes[node].disk_us = us;
+}
+
+void world_set_wall(struct world *w, uint32_t node, int64_t ahead_us)
+{
+	w->nodes[node].wall_ahead_us = ahead_us;
+}
+
+/* ---- a node's environment ---- */
+
+static struct mono node_now(void *ctx)
+{
+	return env_now(&((struct world_node *)ctx)->w->env);
+}
+
+static struct wall node_wall(void *ctx)
+{
+	const struct world_node *n = ctx;
+
+	return (struct wall){ env_wall(&n->w->env).us + n->wall_ahead_us };
+}
+
+static void node_timer(void *ctx, struct env_timer **slot, int64_t delay_us, env_fn *fn, void *arg)
+{
+	env_timer(&((struct world_node *)ctx)->w->env, slot, delay_us, fn, arg);
+}
+
+static void node_cancel(void *ctx, struct env_timer **slot)
+{
+	env_cancel(&((struct world_node *)ctx)->w->env, slot);
+}
+
+static void node_random(void *ctx, void *ret_bytes, size_t len)
+{
+	env_random(&((struct world_node *)ctx)->w->env, ret_bytes, len);
+}
+
+const struct env_ops world_node_env_ops = { .now = node_now, .wall = node_wall, .timer = node_timer,
+					    .cancel = node_cancel, .random = node_random };
