@@ -48,6 +48,14 @@ static void failed(void *ctx, const struct err *err)
 	loop_quit(a->loop);
 }
 
+static void ready(void *ctx)
+{
+	struct agent *a = ctx;
+
+	log_info("domus-agentd is up: %llu MiB and %u CPUs for guests", (unsigned long long)a->options.memory_mib, a->options.cpus);
+	corosync_start(a->corosync);
+}
+
 /* Guests go on without an agent; the next one adopts them. */
 static void asked_to_end(void *ctx)
 {
@@ -76,6 +84,7 @@ static int open_parts(struct agent *a, struct err *ret_err)
 
 static int run(struct agent *a, struct err *ret_err)
 {
+	static const struct engine_news news = { .ready = ready, .failed = failed };
 	struct engine_parts parts = { .env = a->env, .store = a->store, .storage = a->storage, .driver = a->driver,
 				      .fence = a->fence, .log = log_text };
 
@@ -83,8 +92,7 @@ static int run(struct agent *a, struct err *ret_err)
 		return ret_err->code;
 	a->corosync = corosync_new(a->loop, &engine_order_events, a->engine);
 	parts.order = corosync_order(a->corosync);
-	engine_start(a->engine, &parts, failed, a);
-	log_info("domus-agentd is up: %llu MiB and %u CPUs for guests", (unsigned long long)a->options.memory_mib, a->options.cpus);
+	engine_start(a->engine, &parts, &news, a);
 	loop_run(a->loop);
 	return 0;
 }

@@ -288,8 +288,12 @@ struct corosync *corosync_new(struct loop *loop, const struct order_events *even
 	c->env = loop_env(loop);
 	c->events = events;
 	c->ctx = ctx;
-	env_defer(&c->env, &c->retry, try_connect, c);
 	return c;
+}
+
+void corosync_start(struct corosync *c)
+{
+	env_defer(&c->env, &c->retry, try_connect, c);
 }
 
 void corosync_free(struct corosync *c)

@@ -8,8 +8,10 @@
 
 struct corosync;
 
-/* Connects, and goes on trying while corosync is away. @events and @ctx outlive it. An adapter: it uses the loop. */
+/* Not connected yet. @events and @ctx outlive it. An adapter: it uses the loop. */
 struct corosync *corosync_new(struct loop *loop, const struct order_events *events, void *ctx);
+/* Connects, and goes on trying while corosync is away. */
+void corosync_start(struct corosync *c);
 void corosync_free(struct corosync *c);
 struct order corosync_order(struct corosync *c);
 

@@ -270,7 +270,7 @@ static void learn_node(struct engine *e)
 		return;
 	if (e->ledger) {
 		err_set(&err, -EINVAL, "corosync's node id changed from %u to %u: restart the agent", e->node, node);
-		e->failed(e->failed_ctx, &err);
+		e->news.failed(e->news_ctx, &err);
 		return;
 	}
 	e->node = node;
@@ -307,11 +307,12 @@ static void loaded(void *ctx, struct ledger_image *image, const struct err *err)
 	struct engine *e = ctx;
 
 	if (err->code) {
-		e->failed(e->failed_ctx, err);
+		e->news.failed(e->news_ctx, err);
 		return;
 	}
 	e->image = *image;
 	e->loaded = true;
+	e->news.ready(e->news_ctx);
 	if (membership_view(e->membership))
 		follow_view(e);
 }
@@ -436,14 +437,14 @@ struct engine *engine_new(const struct engine_conf *conf)
 	return e;
 }
 
-void engine_start(struct engine *e, const struct engine_parts *parts, void (*failed)(void *ctx, const struct err *err), void *ctx)
+void engine_start(struct engine *e, const struct engine_parts *parts, const struct engine_news *news, void *ctx)
 {
 	struct exec_conf exec = { .env = parts->env, .storage = parts->storage, .driver = parts->driver, .fence = parts->fence,
 				  .model = state_model(e->state), .incarnation = e->conf.incarnation, .events = &exec_events, .ctx = e };
 
 	e->parts = *parts;
-	e->failed = failed;
-	e->failed_ctx = ctx;
+	e->news = *news;
+	e->news_ctx = ctx;
 	e->exec = exec_new(&exec);
 	e->parts.store.ops->load(e->parts.store.store, loaded, e);
 	exec_adopt(e->exec);

@@ -39,13 +39,20 @@ struct engine_parts {
 
 struct engine;
 
+/* How it goes with coming up. */
+struct engine_news {
+	/* The store is read: connect to the order now, not before, or an agent that cannot start would disturb the group. */
+	void (*ready)(void *ctx);
+	/* The agent cannot go on: a store that cannot be read, a node id that changed. */
+	void (*failed)(void *ctx, const struct err *err);
+};
+
 /*
  * Made first, so that the surroundings can be given it as the context of their upcalls; which are accepted from
- * engine_start on. That reads the store and looks for running guests; @failed: the agent cannot go on (a store that
- * cannot be read, a node id that changed).
+ * engine_start on. That reads the store and looks for running guests.
  */
 struct engine *engine_new(const struct engine_conf *conf);
-void engine_start(struct engine *e, const struct engine_parts *parts, void (*failed)(void *ctx, const struct err *err), void *ctx);
+void engine_start(struct engine *e, const struct engine_parts *parts, const struct engine_news *news, void *ctx);
 void engine_free(struct engine *e);
 
 /* The engine's ear for its surroundings: give these to whoever makes the order and the driver. ctx is the engine. */

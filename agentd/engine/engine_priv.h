@@ -35,8 +35,8 @@ struct engine {
 	uint32_t node;
 	char node_name[MODEL_NAME_MAX];
 	char away[ERR_TEXT_MAX];	/* why there is no order; "" when there is */
-	void (*failed)(void *ctx, const struct err *err);
-	void *failed_ctx;
+	struct engine_news news;
+	void *news_ctx;
 
 	message_queue queue[LEDGER_CLASS_MAX];
 	VEC(struct waiter) waiters;

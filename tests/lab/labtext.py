@@ -10,7 +10,7 @@ from typing import Iterable
 NETWORK = "10.77.0"
 SWITCH_ADDRESS = f"{NETWORK}.254"
 # These hold what is gone with the power: each boot of a node begins with empty ones.
-VOLATILE = ("/run", "/tmp", "/dev/shm")
+VOLATILE = ("/run", "/dev/shm")
 
 
 def address(number: int) -> str:

@@ -22,6 +22,12 @@ static void node_log(void *ctx, int priority, const char *text)
 	say(n->w, n->id, text);
 }
 
+/* Its place in the order does not wait for it: an engine must bear a view that comes before its store. */
+static void node_ready(void *ctx)
+{
+	(void)ctx;
+}
+
 static void node_failed(void *ctx, const struct err *err)
 {
 	node_log(ctx, 3, err->text);
@@ -207,6 +213,7 @@ static const struct fence_runner_ops fence_ops = { .call = fence_call, .cancel =
 void world_agent_start(struct world *w, uint32_t node)
 {
 	struct world_node *n = &w->nodes[node];
+	static const struct engine_news news = { .ready = node_ready, .failed = node_failed };
 	struct engine_conf conf = { .incarnation = n->incarnation, .memory_mib = 1024, .cpus = 2, .ha = ha_conf_default };
 	struct engine_parts parts = { .env = n->env, .order = world_order_of(n), .store = { &disk_ops, n },
 				      .fence = { &fence_ops, n }, .log = node_log, .log_ctx = n };
@@ -219,7 +226,7 @@ void world_agent_start(struct world *w, uint32_t node)
 	parts.storage = n->storage;
 	parts.driver = n->driver;
 	n->agent_up = true;
-	engine_start(n->engine, &parts, node_failed, n);
+	engine_start(n->engine, &parts, &news, n);
 	world_order_joined(n);
 }
 
