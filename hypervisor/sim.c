@@ -13,11 +13,7 @@
 
 static void forget_domain(struct sim_driver *drv, struct domain *d)
 {
-	for (size_t i = 0; i < drv->domains.n; i++)
-		if (drv->domains.v[i] == d) {
-			vec_remove(&drv->domains, i);
-			break;
-		}
+	vec_drop(&drv->domains, d);
 	env_cancel(&drv->env, &d->deadline);
 	vec_free(&d->kills);
 	free(d);

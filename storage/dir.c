@@ -135,11 +135,7 @@ static void job_free(struct job *j)
 {
 	struct dir *d = j->dir;
 
-	for (size_t i = 0; i < d->jobs.n; i++)
-		if (d->jobs.v[i] == j) {
-			vec_remove(&d->jobs, i);
-			break;
-		}
+	vec_drop(&d->jobs, j);
 	env_cancel(&d->env, &j->soon);
 	mem_freep(&j);
 }

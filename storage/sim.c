@@ -242,11 +242,7 @@ static void job_free(struct job *j)
 {
 	struct sim *s = j->sim;
 
-	for (size_t i = 0; i < s->jobs.n; i++)
-		if (s->jobs.v[i] == j) {
-			vec_remove(&s->jobs, i);
-			break;
-		}
+	vec_drop(&s->jobs, j);
 	env_cancel(&s->env, &j->timer);
 	mem_freep(&j);
 }

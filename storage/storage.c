@@ -159,19 +159,11 @@ static void call_drop(struct call *c)
 	struct storage *s = c->storage;
 	struct pool *pool = c->pool;
 
-	for (size_t i = 0; i < s->calls.n; i++)
-		if (s->calls.v[i] == c) {
-			vec_remove(&s->calls, i);
-			break;
-		}
+	vec_drop(&s->calls, c);
 	call_free(c);
 	if (--pool->calls || !pool->forgotten)
 		return;
-	for (size_t i = 0; i < s->leaving.n; i++)
-		if (s->leaving.v[i] == pool) {
-			vec_remove(&s->leaving, i);
-			break;
-		}
+	vec_drop(&s->leaving, pool);
 	pool_free(pool);
 }
 

@@ -37,6 +37,17 @@ void vec_reserve_(void **v, size_t *cap, size_t need, size_t elem);
 		(vec)->n--; \
 	} while (0)
 
+/* Removes the first element that equals @item (by ==), keeping the order; does nothing when there is none. */
+#define vec_drop(vec, item) \
+	do { \
+		for (size_t vec_j_ = 0; vec_j_ < (vec)->n; vec_j_++) { \
+			if ((vec)->v[vec_j_] != (item)) \
+				continue; \
+			vec_remove(vec, vec_j_); \
+			break; \
+		} \
+	} while (0)
+
 /*
  * Forgets the elements, keeps the memory / gives the memory back. The elements' own
  * memory is the caller's.

@@ -33,11 +33,7 @@ static void call_free(struct call *call)
 {
 	struct dispatch *d = call->dispatch;
 
-	for (size_t i = 0; i < d->calls.n; i++)
-		if (d->calls.v[i] == call) {
-			vec_remove(&d->calls, i);
-			break;
-		}
+	vec_drop(&d->calls, call);
 	env_cancel(&d->env, &call->deadline);
 	request_clear(&call->request);
 	buf_free(&call->out);

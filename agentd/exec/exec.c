@@ -90,11 +90,7 @@ static void job_leave(struct job *j)
 {
 	struct exec *x = j->x;
 
-	for (size_t i = 0; i < x->leaving.n; i++)
-		if (x->leaving.v[i] == j) {
-			vec_remove(&x->leaving, i);
-			break;
-		}
+	vec_drop(&x->leaving, j);
 	job_release_volumes(j);
 	job_free(j);
 	x->conf.events->moved(x->conf.ctx);

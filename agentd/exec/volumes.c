@@ -44,11 +44,7 @@ static void release_done(struct release *r)
 	char guest[MODEL_NAME_MAX];
 
 	STRCPY(guest, r->guest);
-	for (size_t i = 0; i < x->releases.n; i++)
-		if (x->releases.v[i] == r) {
-			vec_remove(&x->releases, i);
-			break;
-		}
+	vec_drop(&x->releases, r);
 	if (r->done)
 		r->done(x, guest, &r->end);
 	release_free(r);

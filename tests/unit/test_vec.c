@@ -75,11 +75,33 @@ static void test_empty(void **state)
 	vec_free(&none);
 }
 
+/* One of equal elements goes, the first; one that is not there changes nothing. */
+static void test_drop_by_value(void **state)
+{
+	VEC(int) v = { 0 };
+
+	(void)state;
+	vec_drop(&v, 1);
+	for (int i = 0; i < 3; i++) {
+		vec_push(&v, i);
+		vec_push(&v, 7);
+	}
+	vec_drop(&v, 7);
+	vec_drop(&v, 9);
+	assert_int_equal(v.n, 5);
+	assert_int_equal(v.v[0], 0);
+	assert_int_equal(v.v[1], 1);
+	assert_int_equal(v.v[2], 7);
+	assert_int_equal(v.v[4], 7);
+	vec_free(&v);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_grows_and_keeps),
 		cmocka_unit_test(test_remove_keeps_order),
+		cmocka_unit_test(test_drop_by_value),
 		cmocka_unit_test(test_structs),
 		cmocka_unit_test(test_empty),
 	};

@@ -153,11 +153,7 @@ static int fence_answer(const struct fence_run *f, const struct world_node *vict
 
 static void fence_forget(struct fence_run *f)
 {
-	for (size_t i = 0; i < f->w->fences.n; i++)
-		if (f->w->fences.v[i] == f) {
-			vec_remove(&f->w->fences, i);
-			break;
-		}
+	vec_drop(&f->w->fences, f);
 	free(f);
 }
 

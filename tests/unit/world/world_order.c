@@ -25,11 +25,7 @@ static void deliver(void *ctx)
 	struct packet *p = ctx;
 	struct world *w = p->w;
 
-	for (size_t i = 0; i < w->packets.n; i++)
-		if (w->packets.v[i] == p) {
-			vec_remove(&w->packets, i);
-			break;
-		}
+	vec_drop(&w->packets, p);
 	for (uint32_t i = 1; i <= w->n_nodes; i++) {
 		struct world_node *n = &w->nodes[i];
 
