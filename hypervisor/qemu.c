@@ -35,6 +35,7 @@ void qemu_domain_free(struct domain *d)
 
 	map_remove(d->q->domains, id_text(&d->info.uuid, uuid));
 	qemu_create_release(d);
+	qemu_taps_close(d);
 	qemu_send_forget(d);
 	env_cancel(&d->q->env, &d->timer);
 	env_cancel(&d->q->env, &d->adopt_deadline);
@@ -121,6 +122,7 @@ void qemu_gone(struct domain *d, const char *why)
 	kills = d->kills;
 	memset(&d->kills, 0, sizeof(d->kills));
 	qemu_record_remove(q->dir, &d->info.uuid);
+	qemu_taps_leave(d);
 	qemu_event(d, DOMAIN_EV_GONE, why);
 	qemu_domain_free(d);
 	if (waiter.done)
@@ -260,6 +262,7 @@ static void qemu_free(void *drv)
 	while (q->domains && map_count(q->domains) > 0)
 		qemu_domain_free(map_first(q->domains));
 	map_free(q->domains);
+	qemu_taps_forget(q);
 	free(q->binary);
 	free(q->machine);
 	free(q->run_dir);

@@ -4,7 +4,6 @@
  * The record stands before the process, so whenever the agent dies its successor knows where to
  * look. A process whose record holds no pid yet never ran: it is only cleared away. */
 #include "qemu_int.h"
-#include "qemu_tap.h"
 
 #include <signal.h>
 #include <stdlib.h>
@@ -21,11 +20,9 @@ void qemu_create_release(struct domain *d)
 {
 	if (d->child)
 		d->q->children.ops->cancel(d->q->children.ctx, TAKE_PTR(d->child));
-	for (size_t i = 0; i < d->n_taps; i++)
-		close(d->taps[i]);
-	d->n_taps = 0;
 	qemu_argv_free(&d->argv);
-	d->wants_accel = false;
+	vec_free(&d->nics);
+	d->waits = false;
 }
 
 void qemu_create_fail(struct domain *d, const struct err *err)
@@ -170,13 +167,29 @@ static int launch(struct domain *d, struct err *ret_err)
 	return d->q->children.ops->spawn(d->q->children.ctx, &spec, spawned, d, &d->child, ret_err);
 }
 
-static struct domain *first_that_waits(struct qemu *q)
+static bool must_wait(const struct domain *d)
+{
+	return d->q->accel == ACCEL_AUTO || qemu_taps_are_leaving(d->q, &d->info.uuid);
+}
+
+static int launch_or_wait(struct domain *d, struct err *ret_err)
+{
+	int r;
+
+	d->waits = must_wait(d);
+	if (d->waits)
+		return 0;
+	r = qemu_taps_open(d, ret_err);
+	return r < 0 ? r : launch(d, ret_err);
+}
+
+static struct domain *first_that_may(struct qemu *q)
 {
 	struct map_iter it = { 0 };
 	struct domain *d;
 
 	while ((d = map_next(q->domains, &it)))
-		if (d->wants_accel && d->info.state != DOMAIN_ENDING)
+		if (d->waits && !must_wait(d) && d->info.state != DOMAIN_ENDING)
 			return d;
 	return NULL;
 }
@@ -186,23 +199,9 @@ void qemu_create_go_on(struct qemu *q)
 	struct domain *d;
 	struct err err;
 
-	while ((d = first_that_waits(q))) {
-		d->wants_accel = false;
-		if (launch(d, &err) < 0)
+	while ((d = first_that_may(q)))
+		if (launch_or_wait(d, &err) < 0)
 			qemu_create_fail(d, &err);
-	}
-}
-
-static int open_taps(struct domain *d, const struct guest_spec *spec, struct err *ret_err)
-{
-	for (size_t i = 0; i < spec->nics.n; i++) {
-		int fd = qemu_tap_open(&spec->uuid, i, &spec->nics.v[i], ret_err);
-
-		if (fd < 0)
-			return fd;
-		d->taps[d->n_taps++] = fd;
-	}
-	return 0;
 }
 
 static bool is_device(const char *path)
@@ -268,16 +267,13 @@ static int begin(struct domain *d, const struct domain_args *args, enum step ste
 	if (incoming)
 		r = qemu_listen_address(d, args->listen_address, ret_err);
 	if (r == 0)
-		r = open_taps(d, args->spec, ret_err);
-	if (r == 0)
 		r = qemu_save_record(d, ret_err);
 	if (r < 0)
 		return r;
 	build_argv(d, args, incoming);
-	if (d->q->accel != ACCEL_AUTO)
-		return launch(d, ret_err);
-	d->wants_accel = true;
-	return 0;
+	for (size_t i = 0; i < args->spec->nics.n; i++)
+		vec_push(&d->nics, args->spec->nics.v[i]);
+	return launch_or_wait(d, ret_err);
 }
 
 static int make(struct qemu *q, const struct domain_args *args, enum step step,

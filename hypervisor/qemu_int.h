@@ -23,9 +23,12 @@ struct qemu {
 	enum accel accel; /* ACCEL_AUTO until the probe has answered */
 	struct accel_probe *probe;
 	struct map *domains; /* uuid text -> struct domain */
+	VEC(struct qemu_leaving *) leaving;
 	struct env_timer *adopt_timer;
 	bool adopting; /* adopted() is owed */
 };
+
+struct qemu_leaving;
 
 struct qemu_waiter {
 	driver_done_fn *done;
@@ -66,9 +69,11 @@ struct domain {
 	/* While it comes up: */
 	struct qemu_argv argv;
 	struct child *child;
+	VEC(struct spec_nic) nics;
+	bool waits; /* to be started, see qemu_create_go_on */
+	/* Held from the start of the process, by the agent that made it, to its end: */
 	int taps[SPEC_NICS_MAX];
 	size_t n_taps;
-	bool wants_accel;
 	/* While it is being adopted: */
 	bool unannounced; /* found() is owed */
 	bool leftover;    /* half-made by an earlier agent: it is only cleared away */
@@ -96,11 +101,19 @@ int qemu_create(void *drv, const struct domain_args *args, driver_done_fn *done,
 		struct domain **ret_domain, struct err *ret_err);
 int qemu_prepare_in(void *drv, const struct domain_args *args, driver_done_fn *done, void *ctx,
 		    struct domain **ret_domain, struct err *ret_err);
-/* The accelerator is known: starts what waited for it. */
+/* The accelerator is known, or taps have left: starts what waited for that. */
 void qemu_create_go_on(struct qemu *q);
 /* Ends a creation: tells why, then kills what there is of the process. */
 void qemu_create_fail(struct domain *d, const struct err *err);
 void qemu_create_release(struct domain *d);
+
+/* qemu_taps.c: the taps of a guest, from before its process to after it. */
+int qemu_taps_open(struct domain *d, struct err *ret_err); /* those of d->nics */
+void qemu_taps_close(struct domain *d);
+/* The process is gone: its taps go too, and nobody here waits for that. */
+void qemu_taps_leave(struct domain *d);
+bool qemu_taps_are_leaving(const struct qemu *q, const struct id *uuid);
+void qemu_taps_forget(struct qemu *q); /* those that leave do so by themselves */
 
 /* qemu_watch.c: what QEMU and the kernel say by themselves. */
 int qemu_attach(struct domain *d, int pid, uint64_t start, struct err *ret_err);

@@ -1,22 +1,19 @@
 /* SPDX-License-Identifier: Apache-2.0
  * Taps, for real, in a network namespace of this test's own: on their bridge and up, gone with the
- * last descriptor, one for each NIC and no second one for the same. */
-#include "kit/kit.h"
+ * last descriptor, one for each NIC and no second one for the same. A guest's next process gets
+ * those of its last one, which take a while to go. */
+#include "qemu_kit.h"
 
-#include "base/mem.h"
 #include "hypervisor/qemu_tap.h"
 
 #include <linux/sockios.h>
 #include <net/if.h>
 #include <sched.h>
-#include <stdio.h>
-#include <string.h>
 #include <sys/ioctl.h>
-#include <sys/socket.h>
-#include <unistd.h>
 
 #define TAP0 "dom01020304050"
 #define TAP1 "dom01020304051"
+#define TAP_OF_KIT "dom01234567890" /* of the kit's guest */
 
 static const struct id uuid = { { 1, 2, 3, 4, 5, 6 } };
 static const struct spec_nic nic = { .bridge = "br0", .mac = "52:54:00:12:34:56" };
@@ -114,12 +111,60 @@ static void test_no_bridge(void **state)
 	assert_int_equal(if_nametoindex(TAP0), 0);
 }
 
+static bool tap_is_gone(void *ctx)
+{
+	return if_nametoindex(ctx) == 0;
+}
+
+/* The one after it is asked for while the taps of the first are still on their way out. */
+static void test_one_process_after_the_other(void **state)
+{
+	struct fixture *f = *state;
+	struct mono killed;
+
+	vec_push(&f->spec->nics, (struct spec_nic){ .bridge = "br0" });
+	spec_complete(f->spec);
+	for (int i = 0; i < 3; i++) {
+		run(&f->a);
+		assert_int_not_equal(if_nametoindex(TAP_OF_KIT), 0);
+		kill_from_outside(&f->a);
+		killed = env_now(&f->env);
+		wait_event(&f->a, DOMAIN_EV_GONE);
+		print_message("death noticed after %.1f ms\n",
+			      (double)mono_diff_us(env_now(&f->env), killed) / 1000);
+		vec_clear(&f->a.told);
+	}
+	kit_loop_until(f->loop, tap_is_gone, TAP_OF_KIT, LIMIT_S, "the tap's end");
+}
+
+/* Killed while it waits for the taps of the process before it. */
+static void test_kill_while_taps_leave(void **state)
+{
+	struct fixture *f = *state;
+	struct answer created = { 0 }, killed = { 0 };
+	struct err err;
+
+	vec_push(&f->spec->nics, (struct spec_nic){ .bridge = "br0" });
+	spec_complete(f->spec);
+	run(&f->a);
+	kill_from_outside(&f->a);
+	wait_event(&f->a, DOMAIN_EV_GONE);
+	assert_int_equal(ask_create(&f->a, &created, &err), 0);
+	f->a.driver.ops->kill(f->a.driver.drv, f->a.domain, on_done, &killed, NULL);
+	wait_done(f, &killed, "kill");
+	assert_int_equal(created.err.code, -ECHILD);
+	kit_loop_until(f->loop, tap_is_gone, TAP_OF_KIT, LIMIT_S, "the tap's end");
+	assert_run_dir_empty(&f->a);
+}
+
 int main(void)
 {
 	static const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_tap),
 		cmocka_unit_test(test_second),
 		cmocka_unit_test(test_no_bridge),
+		QEMU_TEST(test_one_process_after_the_other),
+		QEMU_TEST(test_kill_while_taps_leave),
 	};
 
 	if (!own_network()) {
