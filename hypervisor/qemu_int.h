@@ -42,7 +42,7 @@ struct qemu_send {
 	int64_t deadline_us;
 	uint32_t downtime_ms; /* the limit now in force */
 	unsigned int passes;
-	unsigned int settle_tries;
+	unsigned int settle_tries, figures_tries;
 	bool paused_before;     /* by a person: then a failure leaves it paused */
 	bool ending;            /* QEMU has said completed, failed or cancelled */
 	char why[ERR_TEXT_MAX]; /* of our own cancel, or "" */

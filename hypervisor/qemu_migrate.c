@@ -19,6 +19,9 @@
 #define YANK_AFTER_US    (300 * US_PER_MS)
 #define SETTLE_US        (20 * US_PER_MS)
 #define SETTLE_TRIES_MAX 100
+/* It says "completed" a moment before it has reckoned its figures. */
+#define FIGURES_US        (1 * US_PER_MS)
+#define FIGURES_TRIES_MAX 5
 
 void qemu_send_forget(struct domain *d)
 {
@@ -144,6 +147,14 @@ void qemu_migration_pass(struct domain *d, const struct json_t *data)
 		raise_downtime(d);
 }
 
+static void is_sent(struct domain *d)
+{
+	d->info.state = DOMAIN_SENT;
+	qemu_event(d, DOMAIN_EV_SENT, "sent and confirmed");
+}
+
+static void source_completed(void *ctx);
+
 static void completed(void *ctx, const struct err *err, const struct json_t *data)
 {
 	struct domain *d = ctx;
@@ -152,8 +163,11 @@ static void completed(void *ctx, const struct err *err, const struct json_t *dat
 		return;
 	if (!err->code)
 		read_progress(d, data);
-	d->info.state = DOMAIN_SENT;
-	qemu_event(d, DOMAIN_EV_SENT, "sent and confirmed");
+	if (!err->code && !d->info.total_ms && d->send.figures_tries++ < FIGURES_TRIES_MAX) {
+		env_timer(&d->q->env, &d->send.poll, FIGURES_US, source_completed, d);
+		return;
+	}
+	is_sent(d);
 }
 
 static void failed(struct domain *d, enum domain_state state, const char *trouble)
@@ -225,20 +239,27 @@ static void reason_known(void *ctx, const struct err *err, const struct json_t *
 	ask_settled(d);
 }
 
-static void source_completed(struct domain *d)
+static void source_completed(void *ctx)
 {
-	qmp_conn_call(d->qmp, "query-migrate", NULL, completed, d);
+	struct domain *d = ctx;
+
+	if (d->qmp)
+		qmp_conn_call(d->qmp, "query-migrate", NULL, completed, d);
+	else
+		is_sent(d);
 }
 
-static void source_failed(struct domain *d)
+static void source_failed(void *ctx)
 {
+	struct domain *d = ctx;
+
 	d->send.settle_tries = 0;
 	qmp_conn_call(d->qmp, "query-migrate", NULL, reason_known, d);
 }
 
 static const struct {
 	const char *status;
-	void (*end)(struct domain *d);
+	void (*end)(void *domain);
 } send_ends[] = {
 	{ "completed", source_completed },
 	{ "failed", source_failed },

@@ -14,7 +14,7 @@
 #define QMP_DEPTH_MAX 32            /* of arrays and objects in it */
 #define QMP_NAME_MAX  64            /* of an event */
 
-struct json_t; /* jansson's, which cannot stand beside base/json.h in one file */
+struct json_t; /* jansson's */
 
 enum qmp_kind { QMP_GREETING, QMP_RETURN, QMP_ERROR, QMP_EVENT };
 

@@ -2,7 +2,7 @@
  * The guest specification as a value: limits, derived fields, canonical printing. */
 #include "spec.h"
 
-#include "base/json.h"
+#include "base/jsonw.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -53,69 +53,69 @@ void spec_complete(struct guest_spec *spec)
 	}
 }
 
-static void print_disks(const struct guest_spec *spec, struct json *j)
+static void print_disks(const struct guest_spec *spec, struct jsonw *j)
 {
 	const struct spec_disk *d;
 
-	json_key(j, "disks");
-	json_array(j);
+	jsonw_key(j, "disks");
+	jsonw_array(j);
 	vec_each(d, &spec->disks) {
-		json_object(j);
-		json_kv_str(j, "pool", d->pool);
-		json_kv_bool(j, "readonly", d->readonly);
-		json_kv_str(j, "volume", d->volume);
-		json_object_end(j);
+		jsonw_object(j);
+		jsonw_kv_str(j, "pool", d->pool);
+		jsonw_kv_bool(j, "readonly", d->readonly);
+		jsonw_kv_str(j, "volume", d->volume);
+		jsonw_object_end(j);
 	}
-	json_array_end(j);
+	jsonw_array_end(j);
 }
 
-static void print_nics(const struct guest_spec *spec, struct json *j)
+static void print_nics(const struct guest_spec *spec, struct jsonw *j)
 {
 	const struct spec_nic *nic;
 
-	json_key(j, "nics");
-	json_array(j);
+	jsonw_key(j, "nics");
+	jsonw_array(j);
 	vec_each(nic, &spec->nics) {
-		json_object(j);
-		json_kv_str(j, "bridge", nic->bridge);
+		jsonw_object(j);
+		jsonw_kv_str(j, "bridge", nic->bridge);
 		if (nic->mac[0])
-			json_kv_str(j, "mac", nic->mac);
-		json_object_end(j);
+			jsonw_kv_str(j, "mac", nic->mac);
+		jsonw_object_end(j);
 	}
-	json_array_end(j);
+	jsonw_array_end(j);
 }
 
-static void print_given(struct json *j, const char *key, const char *value)
+static void print_given(struct jsonw *j, const char *key, const char *value)
 {
 	if (value)
-		json_kv_str(j, key, value);
+		jsonw_kv_str(j, key, value);
 }
 
 void spec_print(const struct guest_spec *spec, struct buf *out)
 {
-	struct json j = json_writer(out);
+	struct jsonw j = jsonw_begin(out);
 	char uuid[ID_TEXT_SIZE];
 
-	json_object(&j);
+	jsonw_object(&j);
 	print_given(&j, "cmdline", spec->cmdline);
 	print_given(&j, "cpu", spec->cpu);
 	print_disks(spec, &j);
 	print_given(&j, "initrd", spec->initrd);
 	print_given(&j, "kernel", spec->kernel);
-	json_kv_u64(&j, "memory_mib", spec->memory_mib);
-	json_kv_str(&j, "name", spec->name);
+	jsonw_kv_u64(&j, "memory_mib", spec->memory_mib);
+	jsonw_kv_str(&j, "name", spec->name);
 	print_nics(spec, &j);
-	json_kv_str(&j, "on_crash", spec_after_text(spec->on_crash));
-	json_kv_str(&j, "on_poweroff", spec_after_text(spec->on_poweroff));
-	json_kv_str(&j, "on_reboot", spec_after_text(spec->on_reboot));
-	json_kv_u64(&j, "restart_max", spec->restart_max);
-	json_kv_u64(&j, "restart_window_s", spec->restart_window_s);
-	json_kv_u64(&j, "stop_timeout_s", spec->stop_timeout_s);
+	jsonw_kv_str(&j, "on_crash", spec_after_text(spec->on_crash));
+	jsonw_kv_str(&j, "on_poweroff", spec_after_text(spec->on_poweroff));
+	jsonw_kv_str(&j, "on_reboot", spec_after_text(spec->on_reboot));
+	jsonw_kv_u64(&j, "restart_max", spec->restart_max);
+	jsonw_kv_u64(&j, "restart_window_s", spec->restart_window_s);
+	jsonw_kv_u64(&j, "stop_timeout_s", spec->stop_timeout_s);
 	if (!id_is_none(&spec->uuid))
-		json_kv_str(&j, "uuid", id_text(&spec->uuid, uuid));
-	json_kv_u64(&j, "vcpus", spec->vcpus);
-	json_kv_bool(&j, "vnc", spec->vnc);
-	json_object_end(&j);
+		jsonw_kv_str(&j, "uuid", id_text(&spec->uuid, uuid));
+	jsonw_kv_u64(&j, "vcpus", spec->vcpus);
+	jsonw_kv_bool(&j, "vnc", spec->vnc);
+	jsonw_object_end(&j);
 }
 
 void spec_free(struct guest_spec *spec)

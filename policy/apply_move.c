@@ -32,29 +32,36 @@ static void count_failure(struct model *m, struct guest *g)
 	g->move_retry_us = m->time_us + ha_conf_default.drain_retry_us;
 }
 
+static struct line what_failed(const struct model *m, const struct guest *g, const char *why)
+{
+	return line_join((const char *const[]){ "migration of ", g->name, " to ",
+						target_name(m, g), " failed: ", why, NULL });
+}
+
 /* It runs at its source, which never stopped owning it. */
-static void goes_on_at_source(struct model *m, struct guest *g, const char *why)
+static void goes_on_at_source(struct model *m, struct guest *g, const char *failed)
+{
+	guest_happens(m, g, EV_RUNS, SAY(failed, "; it goes on at ", owner_name(m, g)), NULL);
+}
+
+/* Nothing was sent yet, or the source runs again already. */
+static void failed_at_source(struct model *m, struct guest *g, const char *why)
 {
 	count_failure(m, g);
-	guest_happens(m, g, EV_RUNS,
-		      SAY("migration of ", g->name, " to ", target_name(m, g), " failed: ", why,
-			  "; it goes on at ", owner_name(m, g)),
-		      NULL);
+	goes_on_at_source(m, g, what_failed(m, g, why).text);
 }
 
 /* The target's process is ended by its executor, because it is no target any more. */
 static void cancel_sending(struct model *m, struct guest *g, const char *why)
 {
-	struct line said =
-		line_join((const char *const[]){ "migration cancelled: ", why, "; ",
-						 owner_name(m, g), " is to go on with it", NULL });
-
 	count_failure(m, g);
+	if (g->move.phase == MOVE_SENDING)
+		STRCPY(g->move.failed, what_failed(m, g, why).text);
 	g->move.phase = MOVE_CANCELLING;
 	g->move.target = (struct owner){ 0 };
 	g->move.sent = g->move.loaded = false;
 	operation_order(m, g, OP_RESUME_SOURCE, &g->owner);
-	guest_note(m, g, said.text);
+	guest_note(m, g, SAY(g->move.failed, "; ", owner_name(m, g), " is to go on with it"));
 }
 
 int apply_move_begin(struct model *m, const struct command *c, struct err *ret_err)
@@ -88,7 +95,7 @@ int apply_move_cancel(struct model *m, const struct command *c, struct err *ret_
 	if (!g)
 		return -ENOENT;
 	if (g->state == GUEST_MIGRATING && g->move.phase == MOVE_PREPARING)
-		goes_on_at_source(m, g, c->reason);
+		failed_at_source(m, g, c->reason);
 	else if (g->state == GUEST_MIGRATING &&
 		 (g->move.phase == MOVE_SENDING ||
 		  (g->move.phase == MOVE_CANCELLING && !g->operation)))
@@ -115,7 +122,7 @@ void move_prepare_failed(struct model *m, struct guest *g, const struct operatio
 			 const struct command *c)
 {
 	(void)op;
-	goes_on_at_source(m, g, c->text);
+	failed_at_source(m, g, c->text);
 }
 
 void move_prepared(struct model *m, struct guest *g, const struct operation *op,
@@ -123,7 +130,7 @@ void move_prepared(struct model *m, struct guest *g, const struct operation *op,
 {
 	(void)op;
 	if (!c->detail[0]) {
-		goes_on_at_source(m, g, "the target gave no address");
+		failed_at_source(m, g, "the target gave no address");
 		return;
 	}
 	STRCPY(g->move.address, c->detail);
@@ -162,7 +169,7 @@ void move_send_failed(struct model *m, struct guest *g, const struct operation *
 		      const struct command *c)
 {
 	(void)op;
-	goes_on_at_source(m, g, c->text);
+	failed_at_source(m, g, c->text);
 }
 
 void move_activated(struct model *m, struct guest *g, const struct operation *op,
@@ -193,7 +200,7 @@ void move_resumed(struct model *m, struct guest *g, const struct operation *op,
 {
 	(void)op;
 	(void)c;
-	guest_happens(m, g, EV_RUNS, SAY("goes on at ", owner_name(m, g)), NULL);
+	goes_on_at_source(m, g, g->move.failed);
 }
 
 void move_resume_failed(struct model *m, struct guest *g, const struct operation *op,
@@ -232,7 +239,7 @@ int apply_report_broken(struct model *m, const struct command *c, struct err *re
 	if (!g)
 		return -ENOENT;
 	if (move_is(g, c->epoch) && g->move.phase == MOVE_PREPARING)
-		goes_on_at_source(m, g, c->text);
+		failed_at_source(m, g, c->text);
 	else if (move_is(g, c->epoch))
 		cancel_sending(m, g, c->text);
 	else if (g->move.phase == MOVE_ACTIVATING && g->owner.epoch == c->epoch)

@@ -198,6 +198,9 @@ int apply_report_ended(struct model *m, const struct command *c, struct err *ret
 		return err_set(ret_err, -EINVAL, "guest %s: no such cause of an end", g->name);
 	if (g->move.phase == MOVE_ACTIVATING)
 		move_activate_failed(m, g, NULL, c);
+	else if (g->state == GUEST_MIGRATING && g->move.phase == MOVE_SENDING && g->move.sent)
+		guest_note(m, g, SAY("its process on ", model_node_name(m, g->owner.node),
+				     " has ended, all sent: the target goes on with it"));
 	else
 		ended(m, g, c);
 	return 0;

@@ -61,6 +61,7 @@ static void act_lose(struct model *m, struct guest *g)
 		 */
 		act_settle(m, g);
 		g->move.phase = MOVE_CANCELLING;
+		STRCPY(g->move.failed, "migration failed: its source was lost");
 	}
 }
 

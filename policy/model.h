@@ -90,6 +90,7 @@ struct move {
 	uint32_t downtime_ms, total_ms;	/* as the hypervisor reported */
 	int64_t began_us, deadline_us;	/* ledger time */
 	bool drain;			/* because its node is being drained */
+	char failed[MODEL_TEXT_MAX];	/* while CANCELLING: what failed, and why */
 };
 
 /* Why something was done: the answer of `domus why`. */

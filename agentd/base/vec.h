@@ -28,14 +28,17 @@ void vec_reserve_(void **v, size_t *cap, size_t need, size_t elem);
 		&(vec)->v[(vec)->n++]; \
 	})
 
-/* Removes element @i, keeping the order. */
-#define vec_remove(vec, i) \
+/* Removes @count elements from the one at @i on, keeping the order. */
+#define vec_cut(vec, i, count) \
 	do { \
-		size_t vec_i_ = (i); \
-		memmove(&(vec)->v[vec_i_], &(vec)->v[vec_i_ + 1], \
-			((vec)->n - vec_i_ - 1) * sizeof(*(vec)->v)); \
-		(vec)->n--; \
+		size_t vec_i_ = (i), vec_k_ = (count); \
+		if (!vec_k_) \
+			break; \
+		memmove(&(vec)->v[vec_i_], &(vec)->v[vec_i_ + vec_k_], \
+			((vec)->n - vec_i_ - vec_k_) * sizeof(*(vec)->v)); \
+		(vec)->n -= vec_k_; \
 	} while (0)
+#define vec_remove(vec, i) vec_cut(vec, i, 1)
 
 /* Removes the first element that equals @item (by ==), keeping the order; does nothing when there is none. */
 #define vec_drop(vec, item) \

@@ -165,8 +165,8 @@ static int run_activate(struct cli *cli)
 	return cli_order(cli, METHOD_NODE_ACTIVATE, node_params(cli), done);
 }
 
-/* Whether the person means it. */
-static int confirm(struct cli *cli)
+/* Whether the person means it: @what of a node does @this. */
+static int confirm(struct cli *cli, const char *what, const char *this)
 {
 	const char *node = cli->args[0];
 	char line[128];
@@ -175,17 +175,13 @@ static int confirm(struct cli *cli)
 		return 0;
 	if (!cli->io->in_tty)
 		return cli_error(cli, EXIT_USAGE,
-				 "node fence %s: nobody to ask here: say --yes if you mean it",
+				 "node %s %s: nobody to ask here: say --yes if you mean it", what,
 				 node);
-	fprintf(cli->io->err,
-		"This cuts the power of %s; what runs on it ends at once and is started "
-		"elsewhere.\n"
-		"Type the node's name to go on: ",
-		node);
+	fprintf(cli->io->err, "%s: %s\nType the node's name to go on: ", node, this);
 	fflush(cli->io->err);
 	if (!cli_read_line(cli, line, sizeof(line)) || strcmp(line, node) != 0)
-		return cli_error(cli, EXIT_REFUSED,
-				 "node fence %s: not confirmed, nothing was done", node);
+		return cli_error(cli, EXIT_REFUSED, "node %s %s: not confirmed, nothing was done",
+				 what, node);
 	return 0;
 }
 
@@ -214,7 +210,9 @@ static int run_fence(struct cli *cli)
 			    .look = fence_look,
 			    .failed_code = 1 };
 	struct reply r = { 0 };
-	int ret = confirm(cli);
+	int ret = confirm(cli, "fence",
+			  "this cuts its power; what runs on it ends at once and is started "
+			  "elsewhere.");
 
 	if (ret)
 		return ret;
@@ -236,7 +234,12 @@ static int run_fence(struct cli *cli)
 static int run_confirm_off(struct cli *cli)
 {
 	char done[160];
+	int ret = confirm(cli, "confirm-off",
+			  "is it switched off for certain? Its guests are started elsewhere; if "
+			  "it still runs, they run twice and destroy their disks.");
 
+	if (ret)
+		return ret;
 	snprintf(done, sizeof(done), "noted: %s is off; its guests may be started elsewhere",
 		 cli->args[0]);
 	return cli_order(cli, METHOD_NODE_CONFIRM_OFF, node_params(cli), done);
@@ -250,7 +253,7 @@ const struct cli_verb cli_node_verbs[] = {
 	{ "activate", "NODE", 1, 1, 0, "take guests again", run_activate, 0 },
 	{ "fence", "NODE", 1, 1, OPT(YES) | OPT(NO_WAIT), "cut its power (asks first)", run_fence,
 	  0 },
-	{ "confirm-off", "NODE", 1, 1, 0, "your word that a lost node is switched off",
-	  run_confirm_off, 0 },
+	{ "confirm-off", "NODE", 1, 1, OPT(YES),
+	  "your word that a lost node is switched off (asks first)", run_confirm_off, 0 },
 	{ 0 }
 };

@@ -79,7 +79,7 @@ static enum verdict look(struct follow *f, const struct reply *r, struct buf *te
 	if (is(g, "state", "running") && elsewhere)
 		return FOLLOW_DONE;
 	if (is(g, "state", "running"))
-		buf_printf(text, "%s goes on at %s: %s", f->name, cli_str(g, "node"),
+		buf_printf(text, "%s did not leave %s: %s", f->name, cli_str(g, "node"),
 			   show_reason(g));
 	else
 		buf_printf(text, "%s is %s now: %s", f->name, cli_str(g, "state"),

@@ -11,7 +11,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-struct json_t;		/* jansson's: its header cannot stand beside base/json.h */
+struct json_t;		/* jansson's */
 
 /* How texts get to an agent and back. libqb in the product, canned answers in tests. */
 struct client_ops {

@@ -146,7 +146,7 @@ struct command api_command(struct api *api, const struct call *call, enum comman
 static void order_done(void *ctx, const struct err *err, uint64_t index)
 {
 	struct call *call = ctx;
-	struct json *j;
+	struct jsonw *j;
 
 	call->abandon = NULL;
 	if (err->code) {
@@ -154,11 +154,11 @@ static void order_done(void *ctx, const struct err *err, uint64_t index)
 		return;
 	}
 	j = call_result(call);
-	json_object(j);
-	json_kv_u64(j, "index", index);
+	jsonw_object(j);
+	jsonw_kv_u64(j, "index", index);
 	if (call->params.name[0])
-		json_kv_str(j, "name", call->params.name);
-	json_object_end(j);
+		jsonw_kv_str(j, "name", call->params.name);
+	jsonw_object_end(j);
 	call_answer(call);
 }
 
@@ -261,23 +261,23 @@ const struct node *api_node(struct api *api, struct call *call)
 	return n;
 }
 
-void api_reason_json(struct json *j, const struct reason *r)
+void api_reason_json(struct jsonw *j, const struct reason *r)
 {
-	json_object(j);
-	json_kv_u64(j, "index", r->index);
-	json_kv_str(j, "text", r->text);
-	json_kv_i64(j, "time_us", r->time_us);
-	json_object_end(j);
+	jsonw_object(j);
+	jsonw_kv_u64(j, "index", r->index);
+	jsonw_kv_str(j, "text", r->text);
+	jsonw_kv_i64(j, "time_us", r->time_us);
+	jsonw_object_end(j);
 }
 
-void api_node_json(struct json *j, const char *key, const struct model *m, uint32_t node)
+void api_node_json(struct jsonw *j, const char *key, const struct model *m, uint32_t node)
 {
-	json_kv_str(j, key, node ? model_node_name(m, node) : NULL);
+	jsonw_kv_str(j, key, node ? model_node_name(m, node) : NULL);
 }
 
-void api_id_json(struct json *j, const char *key, const struct id *id)
+void api_id_json(struct jsonw *j, const char *key, const struct id *id)
 {
 	char text[ID_TEXT_SIZE];
 
-	json_kv_str(j, key, id_is_none(id) ? NULL : id_text(id, text));
+	jsonw_kv_str(j, key, id_is_none(id) ? NULL : id_text(id, text));
 }

@@ -4,41 +4,41 @@
 
 #include <stdio.h>
 
-static void voters_json(struct api *api, struct json *j)
+static void voters_json(struct api *api, struct jsonw *j)
 {
 	const struct ledger_voters *voters = engine_voters(api->engine);
 
-	json_array(j);
+	jsonw_array(j);
 	for (size_t i = 0; i < voters->n; i++) {
-		json_object(j);
-		json_kv_str(j, "name", voters->v[i].name);
-		json_kv_u64(j, "votes", voters->v[i].votes);
-		json_object_end(j);
+		jsonw_object(j);
+		jsonw_kv_str(j, "name", voters->v[i].name);
+		jsonw_kv_u64(j, "votes", voters->v[i].votes);
+		jsonw_object_end(j);
 	}
-	json_array_end(j);
+	jsonw_array_end(j);
 }
 
-static void ledger_json(struct api *api, const struct engine_status *s, struct json *j)
+static void ledger_json(struct api *api, const struct engine_status *s, struct jsonw *j)
 {
 	const struct model *m = engine_model(api->engine);
 	char digest[65];
 
-	json_kv_u64(j, "applied", s->ledger.applied);
-	json_kv_str(j, "cluster", m->cluster);
-	json_kv_u64(j, "committed", s->ledger.committed);
-	json_kv_bool(j, "current", s->current);
-	json_kv_str(j, "digest", engine_digest(api->engine, digest));
-	json_kv_u64(j, "id", s->node);
+	jsonw_kv_u64(j, "applied", s->ledger.applied);
+	jsonw_kv_str(j, "cluster", m->cluster);
+	jsonw_kv_u64(j, "committed", s->ledger.committed);
+	jsonw_kv_bool(j, "current", s->current);
+	jsonw_kv_str(j, "digest", engine_digest(api->engine, digest));
+	jsonw_kv_u64(j, "id", s->node);
 	api_node_json(j, "leader", m, s->ledger.leader);
-	json_kv_str(j, "node", s->node_name);
-	json_kv_bool(j, "open", s->ledger.open);
-	json_kv_bool(j, "quorate", s->ledger.quorate);
-	json_kv_str(j, "role", ledger_role_text(s->ledger.role));
-	json_kv_u64(j, "term", m->term);
-	json_key(j, "voters");
+	jsonw_kv_str(j, "node", s->node_name);
+	jsonw_kv_bool(j, "open", s->ledger.open);
+	jsonw_kv_bool(j, "quorate", s->ledger.quorate);
+	jsonw_kv_str(j, "role", ledger_role_text(s->ledger.role));
+	jsonw_kv_u64(j, "term", m->term);
+	jsonw_key(j, "voters");
 	voters_json(api, j);
-	json_kv_u64(j, "waiting", s->ledger.waiting);
-	json_kv_str(j, "why_not", s->why_not);
+	jsonw_kv_u64(j, "waiting", s->ledger.waiting);
+	jsonw_kv_str(j, "why_not", s->why_not);
 }
 
 /* What an operation is about, for people. */
@@ -53,54 +53,54 @@ static void operation_subject(const struct model *m, const struct operation *op,
 		snprintf(ret, size, "%s", op->victim ? model_node_name(m, op->victim) : "");
 }
 
-static void operations_json(const struct model *m, struct json *j)
+static void operations_json(const struct model *m, struct jsonw *j)
 {
 	char subject[2 * MODEL_NAME_MAX];
 	const struct operation *op;
 	struct map_iter it = { 0 };
 
-	json_array(j);
+	jsonw_array(j);
 	while ((op = map_next(m->operations, &it))) {
 		operation_subject(m, op, subject, sizeof(subject));
-		json_object(j);
-		json_kv_i64(j, "deadline_us", op->deadline_us);
-		json_kv_u64(j, "id", op->id);
-		json_kv_str(j, "kind", op_kind_text(op->kind));
+		jsonw_object(j);
+		jsonw_kv_i64(j, "deadline_us", op->deadline_us);
+		jsonw_kv_u64(j, "id", op->id);
+		jsonw_kv_str(j, "kind", op_kind_text(op->kind));
 		api_node_json(j, "node", m, op->node);
-		json_kv_str(j, "subject", subject);
-		json_object_end(j);
+		jsonw_kv_str(j, "subject", subject);
+		jsonw_object_end(j);
 	}
-	json_array_end(j);
+	jsonw_array_end(j);
 }
 
-static void alarms_json(struct api *api, struct json *j)
+static void alarms_json(struct api *api, struct jsonw *j)
 {
 	const char *alarm = engine_alarm(api->engine);
 
-	json_array(j);
+	jsonw_array(j);
 	if (alarm[0])
-		json_str(j, alarm);
-	json_array_end(j);
+		jsonw_str(j, alarm);
+	jsonw_array_end(j);
 }
 
 void api_status(void *ctx, struct call *call)
 {
 	struct api *api = ctx;
 	struct engine_status s;
-	struct json *j = call_result(call);
+	struct jsonw *j = call_result(call);
 
 	engine_status(api->engine, &s);
-	json_object(j);
-	json_key(j, "alarms");
+	jsonw_object(j);
+	jsonw_key(j, "alarms");
 	alarms_json(api, j);
 	ledger_json(api, &s, j);
-	json_key(j, "guests");
+	jsonw_key(j, "guests");
 	api_guests_json(api, j);
-	json_key(j, "nodes");
+	jsonw_key(j, "nodes");
 	api_nodes_json(api, j);
-	json_key(j, "operations");
+	jsonw_key(j, "operations");
 	operations_json(engine_model(api->engine), j);
-	json_object_end(j);
+	jsonw_object_end(j);
 	call_answer(call);
 }
 
@@ -109,7 +109,7 @@ static bool member_ready(void *ctx, struct call *call)
 {
 	struct api *api = ctx;
 	struct engine_status s;
-	struct json *j;
+	struct jsonw *j;
 
 	engine_status(api->engine, &s);
 	/* Of init, which has a name for it: it is applied after the cluster has opened. */
@@ -118,10 +118,10 @@ static bool member_ready(void *ctx, struct call *call)
 	if (s.ledger.role != LEDGER_VOTER || !s.current)
 		return false;
 	j = call_result(call);
-	json_object(j);
-	json_kv_str(j, "cluster", engine_model(api->engine)->cluster);
-	json_kv_str(j, "node", s.node_name);
-	json_object_end(j);
+	jsonw_object(j);
+	jsonw_kv_str(j, "cluster", engine_model(api->engine)->cluster);
+	jsonw_kv_str(j, "node", s.node_name);
+	jsonw_object_end(j);
 	call_answer(call);
 	return true;
 }
@@ -170,7 +170,7 @@ void api_request_outcome(void *ctx, struct call *call)
 	struct command_id id;
 	struct err err = { 0 };
 	uint64_t index = 0;
-	struct json *j;
+	struct jsonw *j;
 	int r;
 
 	if (api_order_parse(call->params.id, &id) < 0) {
@@ -188,9 +188,9 @@ void api_request_outcome(void *ctx, struct call *call)
 		return;
 	}
 	j = call_result(call);
-	json_object(j);
-	json_kv_u64(j, "index", index);
-	json_kv_str(j, "outcome", r > 0 ? "applied" : "not-seen");
-	json_object_end(j);
+	jsonw_object(j);
+	jsonw_kv_u64(j, "index", index);
+	jsonw_kv_str(j, "outcome", r > 0 ? "applied" : "not-seen");
+	jsonw_object_end(j);
 	call_answer(call);
 }

@@ -12,19 +12,19 @@ static uint64_t last_event(const struct model *m)
 	return m->events.n ? m->events.v[m->events.n - 1].seq : 0;
 }
 
-static void event_json(const struct event *ev, struct json *j)
+static void event_json(const struct event *ev, struct jsonw *j)
 {
-	json_object(j);
-	json_kv_u64(j, "index", ev->index);
-	json_kv_u64(j, "seq", ev->seq);
-	json_kv_str(j, "subject", ev->subject);
-	json_kv_str(j, "text", ev->text);
-	json_kv_i64(j, "time_us", ev->time_us);
-	json_object_end(j);
+	jsonw_object(j);
+	jsonw_kv_u64(j, "index", ev->index);
+	jsonw_kv_u64(j, "seq", ev->seq);
+	jsonw_kv_str(j, "subject", ev->subject);
+	jsonw_kv_str(j, "text", ev->text);
+	jsonw_kv_i64(j, "time_us", ev->time_us);
+	jsonw_object_end(j);
 }
 
 /* After @after, the oldest first, at most @max; without @after the newest @max. */
-static void events_json(const struct model *m, uint64_t after, size_t max, struct json *j)
+static void events_json(const struct model *m, uint64_t after, size_t max, struct jsonw *j)
 {
 	size_t i = 0, n = m->events.n;
 	uint64_t last;
@@ -37,14 +37,14 @@ static void events_json(const struct model *m, uint64_t after, size_t max, struc
 	if (n - i > max)
 		n = i + max;
 	last = i < n ? m->events.v[n - 1].seq : last_event(m);
-	json_object(j);
-	json_key(j, "events");
-	json_array(j);
+	jsonw_object(j);
+	jsonw_key(j, "events");
+	jsonw_array(j);
 	for (; i < n; i++)
 		event_json(&m->events.v[i], j);
-	json_array_end(j);
-	json_kv_u64(j, "last", last);
-	json_object_end(j);
+	jsonw_array_end(j);
+	jsonw_kv_u64(j, "last", last);
+	jsonw_object_end(j);
 }
 
 static void answer_events(struct api *api, struct call *call)
@@ -107,21 +107,21 @@ void api_why(void *ctx, struct call *call)
 	struct api *api = ctx;
 	const struct guest *g = api_guest(api, call);
 	const struct reason *r;
-	struct json *j;
+	struct jsonw *j;
 
 	if (!g)
 		return;
 	j = call_result(call);
-	json_object(j);
-	json_kv_str(j, "desired", desired_text(g->desired));
-	json_kv_str(j, "name", g->name);
+	jsonw_object(j);
+	jsonw_kv_str(j, "desired", desired_text(g->desired));
+	jsonw_kv_str(j, "name", g->name);
 	api_node_json(j, "node", engine_model(api->engine), g->owner.node);
-	json_key(j, "reasons");
-	json_array(j);
+	jsonw_key(j, "reasons");
+	jsonw_array(j);
 	vec_each(r, &g->reasons)
 		api_reason_json(j, r);
-	json_array_end(j);
-	json_kv_str(j, "state", guest_state_text(g->state));
-	json_object_end(j);
+	jsonw_array_end(j);
+	jsonw_kv_str(j, "state", guest_state_text(g->state));
+	jsonw_object_end(j);
 	call_answer(call);
 }

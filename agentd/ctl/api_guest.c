@@ -169,7 +169,7 @@ void api_guest_console(void *ctx, struct call *call)
 	const struct guest *g = api_guest(api, call);
 	struct domain_info info;
 	bool here;
-	struct json *j;
+	struct jsonw *j;
 
 	if (!g)
 		return;
@@ -184,10 +184,10 @@ void api_guest_console(void *ctx, struct call *call)
 		return;
 	}
 	j = call_result(call);
-	json_object(j);
-	json_kv_bool(j, "here", here);
+	jsonw_object(j);
+	jsonw_kv_bool(j, "here", here);
 	api_node_json(j, "node", engine_model(api->engine), g->owner.node);
-	json_kv_str(j, "path", here ? info.serial : NULL);
-	json_object_end(j);
+	jsonw_kv_str(j, "path", here ? info.serial : NULL);
+	jsonw_object_end(j);
 	call_answer(call);
 }

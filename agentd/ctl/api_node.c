@@ -17,18 +17,18 @@ static size_t guests_on(const struct model *m, uint32_t node)
 	return n;
 }
 
-static void proof_json(struct json *j, const struct proof *p)
+static void proof_json(struct jsonw *j, const struct proof *p)
 {
 	if (p->kind == PROOF_NONE) {
-		json_null(j);
+		jsonw_null(j);
 		return;
 	}
-	json_object(j);
-	json_kv_str(j, "by", p->by);
-	json_kv_u64(j, "index", p->index);
-	json_kv_str(j, "kind", proof_kind_text(p->kind));
-	json_kv_i64(j, "time_us", p->time_us);
-	json_object_end(j);
+	jsonw_object(j);
+	jsonw_kv_str(j, "by", p->by);
+	jsonw_kv_u64(j, "index", p->index);
+	jsonw_kv_str(j, "kind", proof_kind_text(p->kind));
+	jsonw_kv_i64(j, "time_us", p->time_us);
+	jsonw_object_end(j);
 }
 
 static bool is_silent(const struct engine_status *s, uint32_t node)
@@ -39,41 +39,41 @@ static bool is_silent(const struct engine_status *s, uint32_t node)
 	return false;
 }
 
-static void node_json(struct api *api, const struct node *n, struct json *j)
+static void node_json(struct api *api, const struct node *n, struct jsonw *j)
 {
 	const struct model *m = engine_model(api->engine);
 	struct engine_status s;
 
 	engine_status(api->engine, &s);
-	json_object(j);
-	json_kv_u64(j, "cpus", n->cpus);
-	json_kv_bool(j, "drain", n->drain);
-	json_kv_str(j, "fence_agent", n->fence_agent[0] ? n->fence_agent : NULL);
-	json_kv_bool(j, "fence_wanted", n->fence_wanted);
-	json_kv_u64(j, "guests", guests_on(m, n->id));
-	json_kv_u64(j, "id", n->id);
+	jsonw_object(j);
+	jsonw_kv_u64(j, "cpus", n->cpus);
+	jsonw_kv_bool(j, "drain", n->drain);
+	jsonw_kv_str(j, "fence_agent", n->fence_agent[0] ? n->fence_agent : NULL);
+	jsonw_kv_bool(j, "fence_wanted", n->fence_wanted);
+	jsonw_kv_u64(j, "guests", guests_on(m, n->id));
+	jsonw_kv_u64(j, "id", n->id);
 	api_id_json(j, "incarnation", &n->incarnation);
-	json_kv_bool(j, "leader", s.ledger.leader == n->id);
-	json_kv_u64(j, "memory_mib", n->memory_mib);
-	json_kv_u64(j, "memory_used_mib", model_memory_used(m, n->id));
-	json_kv_str(j, "name", n->name);
-	json_key(j, "proof");
+	jsonw_kv_bool(j, "leader", s.ledger.leader == n->id);
+	jsonw_kv_u64(j, "memory_mib", n->memory_mib);
+	jsonw_kv_u64(j, "memory_used_mib", model_memory_used(m, n->id));
+	jsonw_kv_str(j, "name", n->name);
+	jsonw_key(j, "proof");
 	proof_json(j, &n->proof);
-	json_kv_bool(j, "silent", is_silent(&s, n->id));
-	json_kv_i64(j, "since_us", n->since_us);
-	json_kv_str(j, "state", node_state_text(n->state));
-	json_object_end(j);
+	jsonw_kv_bool(j, "silent", is_silent(&s, n->id));
+	jsonw_kv_i64(j, "since_us", n->since_us);
+	jsonw_kv_str(j, "state", node_state_text(n->state));
+	jsonw_object_end(j);
 }
 
-void api_nodes_json(struct api *api, struct json *j)
+void api_nodes_json(struct api *api, struct jsonw *j)
 {
 	struct map_iter it = { 0 };
 	const struct node *n;
 
-	json_array(j);
+	jsonw_array(j);
 	while ((n = map_next(engine_model(api->engine)->nodes, &it)))
 		node_json(api, n, j);
-	json_array_end(j);
+	jsonw_array_end(j);
 }
 
 void api_node_list(void *ctx, struct call *call)
@@ -172,32 +172,32 @@ void api_fence_set(void *ctx, struct call *call)
 	api_order(api, call, &c);
 }
 
-static void fence_json(const struct node *n, struct json *j)
+static void fence_json(const struct node *n, struct jsonw *j)
 {
 	const struct fence_conf_param *p;
 
-	json_object(j);
-	json_kv_str(j, "agent", n->fence_agent[0] ? n->fence_agent : NULL);
-	json_kv_str(j, "node", n->name);
-	json_key(j, "params");
-	json_array(j);
+	jsonw_object(j);
+	jsonw_kv_str(j, "agent", n->fence_agent[0] ? n->fence_agent : NULL);
+	jsonw_kv_str(j, "node", n->name);
+	jsonw_key(j, "params");
+	jsonw_array(j);
 	vec_each(p, &n->fence_params)
-		json_str(j, p->key);
-	json_array_end(j);
-	json_kv_bool(j, "power_on", n->fence_power_on);
-	json_object_end(j);
+		jsonw_str(j, p->key);
+	jsonw_array_end(j);
+	jsonw_kv_bool(j, "power_on", n->fence_power_on);
+	jsonw_object_end(j);
 }
 
 void api_fence_list(void *ctx, struct call *call)
 {
 	struct api *api = ctx;
-	struct json *j = call_result(call);
+	struct jsonw *j = call_result(call);
 	struct map_iter it = { 0 };
 	const struct node *n;
 
-	json_array(j);
+	jsonw_array(j);
 	while ((n = map_next(engine_model(api->engine)->nodes, &it)))
 		fence_json(n, j);
-	json_array_end(j);
+	jsonw_array_end(j);
 	call_answer(call);
 }

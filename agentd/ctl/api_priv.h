@@ -25,14 +25,14 @@ const struct guest *api_guest(struct api *api, struct call *call);
 const struct node *api_node(struct api *api, struct call *call);
 
 /* Of a reason with time and index, as an object. */
-void api_reason_json(struct json *j, const struct reason *r);
+void api_reason_json(struct jsonw *j, const struct reason *r);
 /* A node's name, or null for 0. */
-void api_node_json(struct json *j, const char *key, const struct model *m, uint32_t node);
-void api_id_json(struct json *j, const char *key, const struct id *id);
+void api_node_json(struct jsonw *j, const char *key, const struct model *m, uint32_t node);
+void api_id_json(struct jsonw *j, const char *key, const struct id *id);
 
 /* The lists that `status` has in it too. */
-void api_nodes_json(struct api *api, struct json *j);
-void api_guests_json(struct api *api, struct json *j);
+void api_nodes_json(struct api *api, struct jsonw *j);
+void api_guests_json(struct api *api, struct jsonw *j);
 
 /* Writes and reads the text by which an order can be asked for. parse: 0 or -EINVAL. */
 void api_order_text(const struct command_id *id, char *ret, size_t size);

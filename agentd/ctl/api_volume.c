@@ -31,19 +31,19 @@ void api_pool_create(void *ctx, struct call *call)
 void api_pool_list(void *ctx, struct call *call)
 {
 	struct api *api = ctx;
-	struct json *j = call_result(call);
+	struct jsonw *j = call_result(call);
 	struct map_iter it = { 0 };
 	const struct pool *p;
 
-	json_array(j);
+	jsonw_array(j);
 	while ((p = map_next(engine_model(api->engine)->pools, &it))) {
-		json_object(j);
-		json_kv_str(j, "backend", p->backend);
-		json_kv_str(j, "name", p->name);
-		json_kv_str(j, "path", p->path);
-		json_object_end(j);
+		jsonw_object(j);
+		jsonw_kv_str(j, "backend", p->backend);
+		jsonw_kv_str(j, "name", p->name);
+		jsonw_kv_str(j, "path", p->path);
+		jsonw_object_end(j);
 	}
-	json_array_end(j);
+	jsonw_array_end(j);
 	call_answer(call);
 }
 
@@ -73,45 +73,45 @@ void api_volume_delete(void *ctx, struct call *call)
 
 /* Who holds it: the owner of the guest that names it, and the target while it is shared. */
 static void holders_json(const struct model *m, const struct guest *g, enum volume_access access,
-			 struct json *j)
+			 struct jsonw *j)
 {
-	json_array(j);
+	jsonw_array(j);
 	if (access != VOLUME_NOT_IN_USE && g)
-		json_str(j, model_node_name(m, g->owner.node));
+		jsonw_str(j, model_node_name(m, g->owner.node));
 	if (access == VOLUME_SHARED && g && g->move.target.node)
-		json_str(j, model_node_name(m, g->move.target.node));
-	json_array_end(j);
+		jsonw_str(j, model_node_name(m, g->move.target.node));
+	jsonw_array_end(j);
 }
 
-static void volume_json(const struct model *m, const struct volume *v, struct json *j)
+static void volume_json(const struct model *m, const struct volume *v, struct jsonw *j)
 {
 	const struct guest *g = model_volume_user(m, v->pool, v->name);
 	enum volume_access access = model_volume_access(m, v->pool, v->name);
 
-	json_object(j);
-	json_kv_str(j, "access", volume_access_text(access));
-	json_kv_str(j, "guest", g ? g->name : NULL);
-	json_kv_str(j, "name", v->name);
-	json_key(j, "nodes");
+	jsonw_object(j);
+	jsonw_kv_str(j, "access", volume_access_text(access));
+	jsonw_kv_str(j, "guest", g ? g->name : NULL);
+	jsonw_kv_str(j, "name", v->name);
+	jsonw_key(j, "nodes");
 	holders_json(m, g, access, j);
-	json_kv_str(j, "pool", v->pool);
-	json_kv_str(j, "reason", v->reason);
-	json_kv_u64(j, "size", v->size);
-	json_kv_str(j, "state", volume_state_text(v->state));
-	json_object_end(j);
+	jsonw_kv_str(j, "pool", v->pool);
+	jsonw_kv_str(j, "reason", v->reason);
+	jsonw_kv_u64(j, "size", v->size);
+	jsonw_kv_str(j, "state", volume_state_text(v->state));
+	jsonw_object_end(j);
 }
 
 void api_volume_list(void *ctx, struct call *call)
 {
 	struct api *api = ctx;
 	const struct model *m = engine_model(api->engine);
-	struct json *j = call_result(call);
+	struct jsonw *j = call_result(call);
 	struct map_iter it = { 0 };
 	const struct volume *v;
 
-	json_array(j);
+	jsonw_array(j);
 	while ((v = map_next(m->volumes, &it)))
 		volume_json(m, v, j);
-	json_array_end(j);
+	jsonw_array_end(j);
 	call_answer(call);
 }

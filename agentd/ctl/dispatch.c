@@ -80,34 +80,34 @@ static void begin(struct call *call, bool ok)
 
 	d->ops->stamp(d->ctx, &stamp);
 	buf_clear(&call->out);
-	call->json = json_writer(&call->out);
-	json_object(&call->json);
-	json_key(&call->json, "id");
+	call->json = jsonw_begin(&call->out);
+	jsonw_object(&call->json);
+	jsonw_key(&call->json, "id");
 	if (call->request.has_id)
-		json_i64(&call->json, call->request.id);
+		jsonw_i64(&call->json, call->request.id);
 	else
-		json_null(&call->json);
-	json_kv_bool(&call->json, "ok", ok);
-	json_kv_u64(&call->json, "index", stamp.index);
-	json_kv_u64(&call->json, "term", stamp.term);
-	json_kv_i64(&call->json, "age_ms", stamp.age_ms);
-	json_kv_bool(&call->json, "current", stamp.current);
-	json_kv_i64(&call->json, "now_us", env_wall(&d->env).us);
+		jsonw_null(&call->json);
+	jsonw_kv_bool(&call->json, "ok", ok);
+	jsonw_kv_u64(&call->json, "index", stamp.index);
+	jsonw_kv_u64(&call->json, "term", stamp.term);
+	jsonw_kv_i64(&call->json, "age_ms", stamp.age_ms);
+	jsonw_kv_bool(&call->json, "current", stamp.current);
+	jsonw_kv_i64(&call->json, "now_us", env_wall(&d->env).us);
 }
 
 static void send_and_free(struct call *call)
 {
 	struct dispatch *d = call->dispatch;
 
-	json_object_end(&call->json);
+	jsonw_object_end(&call->json);
 	d->ops->reply(d->ctx, call->client, buf_cstr(&call->out), call->out.len);
 	call_free(call);
 }
 
-struct json *call_result(struct call *call)
+struct jsonw *call_result(struct call *call)
 {
 	begin(call, true);
-	json_key(&call->json, "result");
+	jsonw_key(&call->json, "result");
 	return &call->json;
 }
 
@@ -122,10 +122,10 @@ void call_answer(struct call *call)
 static void fail(struct call *call, enum reply_code code, const char *text)
 {
 	begin(call, false);
-	json_kv_str(&call->json, "code", reply_code_text(code));
-	json_kv_str(&call->json, "error", text);
+	jsonw_kv_str(&call->json, "code", reply_code_text(code));
+	jsonw_kv_str(&call->json, "error", text);
 	if (code == REPLY_UNKNOWN && call->order[0])
-		json_kv_str(&call->json, "request", call->order);
+		jsonw_kv_str(&call->json, "request", call->order);
 	send_and_free(call);
 }
 

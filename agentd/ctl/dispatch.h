@@ -7,7 +7,7 @@
 #include "base/buf.h"
 #include "base/env.h"
 #include "base/err.h"
-#include "base/json.h"
+#include "base/jsonw.h"
 #include "ipc.h"
 #include "params.h"
 #include "proto/methods.h"
@@ -23,7 +23,7 @@ struct call {
 	struct dispatch *dispatch;	/* private, as are the next three */
 	struct ipc_client *client;
 	struct buf out;
-	struct json json;
+	struct jsonw json;
 	struct request request;
 	struct peer peer;
 	struct params params;
@@ -69,7 +69,7 @@ void dispatch_gone(struct dispatch *d, struct ipc_client *client);
 void dispatch_poll(struct dispatch *d);
 
 /* Writes the result's one value by the returned writer, then call_answer. */
-struct json *call_result(struct call *call);
+struct jsonw *call_result(struct call *call);
 void call_answer(struct call *call);
 void call_fail(struct call *call, enum reply_code code, const char *fmt, ...)
 	__attribute__((format(printf, 3, 4)));

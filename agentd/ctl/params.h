@@ -9,7 +9,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-struct json_t;		/* jansson's: its header cannot stand beside base/json.h */
+struct json_t;		/* jansson's */
 
 #define PARAMS_NAME_MAX 64
 #define PARAMS_NOT_GIVEN UINT64_MAX

@@ -10,7 +10,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-struct json_t;		/* jansson's: its header cannot stand beside base/json.h */
+struct json_t;		/* jansson's */
 
 struct request {
 	struct json_t *root;	/* owned; NULL: the text was no JSON */

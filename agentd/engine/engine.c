@@ -54,16 +54,16 @@ static void queues_empty(struct engine *e)
 	}
 }
 
-/* The one place from which messages leave. False: no more now. */
-static bool send_first(struct engine *e, message_queue *q)
+/* The one place from which messages leave. False: the order takes no more now. */
+static bool send_all(struct engine *e, message_queue *q)
 {
-	int rc = e->parts.order.ops->send(e->parts.order.order, q->v[0].data, q->v[0].len);
+	const struct order *o = &e->parts.order;
+	size_t sent = 0;
 
-	if (rc == -EAGAIN)
-		return false;
-	buf_free(&q->v[0]);
-	vec_remove(q, 0);
-	return true;
+	while (sent < q->n && o->ops->send(o->order, q->v[sent].data, q->v[sent].len) != -EAGAIN)
+		buf_free(&q->v[sent++]);
+	vec_cut(q, 0, sent);
+	return !q->n;
 }
 
 static void flush(void *ctx)
@@ -71,11 +71,10 @@ static void flush(void *ctx)
 	struct engine *e = ctx;
 
 	for (int c = 0; c < LEDGER_CLASS_MAX; c++)
-		while (e->queue[c].n)
-			if (!send_first(e, &e->queue[c])) {
-				env_timer(&e->parts.env, &e->flush, FLUSH_RETRY_US, flush, e);
-				return;
-			}
+		if (!send_all(e, &e->queue[c])) {
+			env_timer(&e->parts.env, &e->flush, FLUSH_RETRY_US, flush, e);
+			return;
+		}
 }
 
 /* ---- applying ---- */

@@ -2,7 +2,7 @@
  * The replicated state. Repetitions of a command (rule L5) fall out here, by the proposer's recent numbers. */
 #include "engine/state.h"
 
-#include "base/json.h"
+#include "base/jsonw.h"
 #include "base/map.h"
 #include "engine/command.h"
 #include "policy/apply.h"
@@ -215,46 +215,46 @@ int state_outcome(const struct state *s, const struct command_id *id, struct err
 	return 1;
 }
 
-static void origin_json(const struct origin *o, struct json *j)
+static void origin_json(const struct origin *o, struct jsonw *j)
 {
 	const struct outcome *out;
 	char text[ID_TEXT_SIZE];
 
-	json_object(j);
-	json_kv_u64(j, "forgotten", o->forgotten);
-	json_kv_str(j, "incarnation", id_text(&o->incarnation, text));
-	json_kv_u64(j, "life", o->life);
-	json_kv_u64(j, "node", o->node);
-	json_key(j, "outcomes");
-	json_array(j);
+	jsonw_object(j);
+	jsonw_kv_u64(j, "forgotten", o->forgotten);
+	jsonw_kv_str(j, "incarnation", id_text(&o->incarnation, text));
+	jsonw_kv_u64(j, "life", o->life);
+	jsonw_kv_u64(j, "node", o->node);
+	jsonw_key(j, "outcomes");
+	jsonw_array(j);
 	vec_each(out, &o->outcomes) {
-		json_array(j);
-		json_u64(j, out->nonce);
-		json_u64(j, out->index);
-		json_i64(j, out->code);
-		json_str(j, out->text);
-		json_array_end(j);
+		jsonw_array(j);
+		jsonw_u64(j, out->nonce);
+		jsonw_u64(j, out->index);
+		jsonw_i64(j, out->code);
+		jsonw_str(j, out->text);
+		jsonw_array_end(j);
 	}
-	json_array_end(j);
-	json_object_end(j);
+	jsonw_array_end(j);
+	jsonw_object_end(j);
 }
 
 void state_json(const struct state *s, struct buf *out)
 {
-	struct json j = json_writer(out);
+	struct jsonw j = jsonw_begin(out);
 	struct buf model = { 0 };
 	struct map_iter it = { 0 };
 	const struct origin *o;
 
 	model_json(s->model, &model);
-	json_object(&j);
-	json_key(&j, "model");
-	json_raw(&j, buf_cstr(&model));
-	json_key(&j, "origins");
-	json_array(&j);
+	jsonw_object(&j);
+	jsonw_key(&j, "model");
+	jsonw_raw(&j, buf_cstr(&model));
+	jsonw_key(&j, "origins");
+	jsonw_array(&j);
 	while ((o = map_next(s->origins, &it)))
 		origin_json(o, &j);
-	json_array_end(&j);
-	json_object_end(&j);
+	jsonw_array_end(&j);
+	jsonw_object_end(&j);
 	buf_free(&model);
 }

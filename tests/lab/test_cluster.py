@@ -247,7 +247,7 @@ def test_a_minority_refuses_orders(cluster: Cluster) -> None:
     wait_for(lambda: not cluster.status(node)["current"], 20, "n3 does not notice that it is alone")
     knew = cluster.status(node)["applied"]
     for order in (("guest", "start", "web1"), ("guest", "stop", "web1", "--now"), ("volume", "create", "v", "1M"),
-                  ("node", "fence", "n1", "--yes"), ("node", "confirm-off", "n1")):
+                  ("node", "fence", "n1", "--yes"), ("node", "confirm-off", "n1", "--yes")):
         refused = refusal(lambda: domus(node, *order))
         assert refused.status == NOT_QUORATE
         assert "cannot reach the majority: 2 of 3 votes needed, 1 here" in refused.text

@@ -107,7 +107,7 @@ def test_without_a_fence_device_a_person_is_waited_for(no_device: Cluster) -> No
     cluster = no_device
     before = cluster.run("web1", on="n1")
     client = counting(cluster)
-    early = refusal(lambda: cluster.ask("node", "confirm-off", "n1"))
+    early = refusal(lambda: cluster.ask("node", "confirm-off", "n1", "--yes"))
     assert early.status == REFUSED, early
     cluster.node("n1").crash()
     lost = cluster.wait_guest("web1", state="lost")
@@ -115,7 +115,7 @@ def test_without_a_fence_device_a_person_is_waited_for(no_device: Cluster) -> No
     keeps(lambda: cluster.guest("web1")["state"] == "lost", "it started without a proof")
     assert cluster.processes("web1") == {}
     told = acknowledged(client)
-    domus(cluster.node("n2"), "node", "confirm-off", "n1")
+    domus(cluster.node("n2"), "node", "confirm-off", "n1", "--yes")
     assert cluster.page("web1", other_than=before.boot).count >= told
     assert cluster.node_state("n1")["proof"]["kind"] == "confirmed"
     assert cluster.guest("web1")["node"] != "n1"

@@ -63,7 +63,7 @@ static void test_requests(void **state)
 		{ "cluster join",
 		  { { "cluster.join", 0, "{\"cluster\":\"lab\",\"node\":\"n2\"}", 0 } } },
 		{ "node activate n1", { { "node.activate", 0, "{\"index\":5}", 0 } } },
-		{ "node confirm-off n2", { { "node.confirm-off", 0, "{\"index\":5}", 0 } } },
+		{ "node confirm-off n2 --yes", { { "node.confirm-off", 0, "{\"index\":5}", 0 } } },
 		{ "node drain n1 --no-wait", { { "node.drain", 0, "{\"index\":5}", 0 } } },
 		{ "node fence n1 --yes --no-wait", { { "node.fence", 0, "{\"index\":5}", 0 } } },
 		{ "fence set n1 fence_x ip=10.0.0.1 user=admin --power-on",
@@ -156,20 +156,32 @@ static void test_refusals(void **state)
 	kit_golden("cli_refusals.txt", buf_cstr(&all));
 }
 
-/* Fencing asks a person for the node's name, and takes nothing else for an answer. */
+/*
+ * What ends a node, or gives its guests away, asks a person for the node's name, and takes nothing
+ * else for an answer. Where nobody can be asked it wants --yes.
+ */
 static void test_fence_asks(void **state)
 {
+	static const struct canned_answer off[] = { { "node.confirm-off", 0, "{\"index\":5}", 0 },
+						    { 0 } };
+
 	static const struct canned_answer fence[] = { { "node.fence", 0, "{\"index\":5}", 0 },
 						      { 0 } };
 	const struct canned_run no = { .typed = "yes\n", .in_tty = true };
 	const struct canned_run end = { .typed = "\n", .in_tty = true };
 	const struct canned_run yes = { .answers = fence, .typed = "n2\n", .in_tty = true };
+	const struct canned_run yes_off = { .answers = off, .typed = "n2\n", .in_tty = true };
+	const struct canned_run nobody = { .typed = "n2\n" };
 	_cleanup_(buf_free) struct buf all = { 0 };
 
 	(void)state;
 	assert_int_equal(canned_run(&no, "node fence n2 --no-wait", &all), 4);
 	assert_int_equal(canned_run(&end, "node fence n2 --no-wait", &all), 4);
 	assert_int_equal(canned_run(&yes, "node fence n2 --no-wait", &all), 0);
+	assert_int_equal(canned_run(&nobody, "node fence n2", &all), 2);
+	assert_int_equal(canned_run(&no, "node confirm-off n2", &all), 4);
+	assert_int_equal(canned_run(&yes_off, "node confirm-off n2", &all), 0);
+	assert_int_equal(canned_run(&nobody, "node confirm-off n2", &all), 2);
 	kit_golden("cli_fence_asks.txt", buf_cstr(&all));
 }
 

@@ -233,6 +233,7 @@ static void test_target_breaks(void **state)
 	assert_int_equal(model_operation(a->m, web(a)->operation)->node, 1);
 	arena_done(a, "web1", OP_RESUME_SOURCE, NULL);
 	arena_is(a, "web1", GUEST_RUNNING, 1);
+	assert_true(arena_said(a, "running: migration of web1 to n2 failed: the stream broke; it goes on at n1"));
 	arena_free(a);
 }
 
@@ -273,6 +274,42 @@ static void test_target_restarts(void **state)
 	arena_is(b, "web1", GUEST_RUNNING, 1);
 	arena_free(a);
 	arena_free(b);
+}
+
+/*
+ * All is sent, then the source's process dies: the target has the guest and goes on with it. If it
+ * cannot, the guest is started anew.
+ */
+static void test_source_ends_when_all_is_sent(void **state)
+{
+	struct arena *a = sending(), *b = sending();
+
+	(void)state;
+	arena_done(a, "web1", OP_SEND, NULL);
+	assert_int_equal(arena_ended(a, "web1", END_CRASH), 0);
+	arena_is(a, "web1", GUEST_MIGRATING, 1);
+	assert_int_equal(loaded(a, web(a)->move.target.epoch), 0);
+	arena_done(a, "web1", OP_ACTIVATE, NULL);
+	arena_is(a, "web1", GUEST_RUNNING, 2);
+	arena_done(b, "web1", OP_SEND, NULL);
+	assert_int_equal(arena_ended(b, "web1", END_CRASH), 0);
+	broken(b, web(b)->move.target.epoch);
+	arena_done(b, "web1", OP_RESUME_SOURCE, "its process is gone");
+	arena_is(b, "web1", GUEST_RECOVERING, 0);
+	arena_free(a);
+	arena_free(b);
+}
+
+/* Before all is sent the guest dies with its process: it is started anew. */
+static void test_source_ends_while_it_sends(void **state)
+{
+	struct arena *a = sending();
+
+	(void)state;
+	assert_int_equal(loaded(a, web(a)->move.target.epoch), 0);
+	assert_int_equal(arena_ended(a, "web1", END_CRASH), 0);
+	arena_is(a, "web1", GUEST_RECOVERING, 0);
+	arena_free(a);
 }
 
 /* Each phase has a deadline (rule H3). */
@@ -621,6 +658,8 @@ int main(void)
 		cmocka_unit_test(test_target_breaks),
 		cmocka_unit_test(test_target_lost),
 		cmocka_unit_test(test_target_restarts),
+		cmocka_unit_test(test_source_ends_when_all_is_sent),
+		cmocka_unit_test(test_source_ends_while_it_sends),
 		cmocka_unit_test(test_send_takes_too_long),
 		cmocka_unit_test(test_resume_fails),
 		cmocka_unit_test(test_activate_fails),

@@ -28,12 +28,12 @@ struct server {
 static void handle_status(void *ctx, struct call *call)
 {
 	struct server *s = ctx;
-	struct json *j = call_result(call);
+	struct jsonw *j = call_result(call);
 
-	json_object(j);
-	json_kv_u64(j, "abandoned", s->abandoned);
-	json_kv_str(j, "user", call->peer.user);
-	json_object_end(j);
+	jsonw_object(j);
+	jsonw_kv_u64(j, "abandoned", s->abandoned);
+	jsonw_kv_str(j, "user", call->peer.user);
+	jsonw_object_end(j);
 	call_answer(call);
 }
 
@@ -43,7 +43,7 @@ static void handle_long(void *ctx, struct call *call)
 
 	(void)ctx;
 	memset(text, 'x', LONG_TEXT);
-	json_str(call_result(call), text);
+	jsonw_str(call_result(call), text);
 	call_answer(call);
 	free(text);
 }
@@ -60,7 +60,7 @@ static void waiting_late(void *ctx, struct call *call)
 {
 	(void)ctx;
 	call->abandon = NULL;
-	json_str(call_result(call), "late");
+	jsonw_str(call_result(call), "late");
 	call_answer(call);
 }
 

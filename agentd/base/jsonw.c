@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0
  * Writing JSON. */
-#include "json.h"
+#include "jsonw.h"
 
 #include <stdlib.h>
 #include <string.h>
 
-struct json json_writer(struct buf *out)
+struct jsonw jsonw_begin(struct buf *out)
 {
-	return (struct json){ .out = out };
+	return (struct jsonw){ .out = out };
 }
 
 /* A programming error: better no output than one that is not JSON. */
@@ -17,7 +17,7 @@ static void must(bool right)
 		abort();
 }
 
-static void comma(struct json *j)
+static void comma(struct jsonw *j)
 {
 	if (j->depth == 0)
 		return;
@@ -27,7 +27,7 @@ static void comma(struct json *j)
 }
 
 /* Before a value: its key or its array put it in its place. */
-static void place(struct json *j)
+static void place(struct jsonw *j)
 {
 	if (j->after_key) {
 		j->after_key = false;
@@ -37,39 +37,39 @@ static void place(struct json *j)
 	comma(j);
 }
 
-static void open(struct json *j, char start, char end)
+static void open(struct jsonw *j, char start, char end)
 {
 	place(j);
-	must(j->depth < JSON_DEPTH_MAX);
+	must(j->depth < JSONW_DEPTH_MAX);
 	j->more[j->depth] = false;
 	j->end[j->depth] = end;
 	j->depth++;
 	buf_char(j->out, start);
 }
 
-static void close(struct json *j, char end)
+static void close(struct jsonw *j, char end)
 {
 	must(j->depth > 0 && j->end[j->depth - 1] == end && !j->after_key);
 	j->depth--;
 	buf_char(j->out, end);
 }
 
-void json_object(struct json *j)
+void jsonw_object(struct jsonw *j)
 {
 	open(j, '{', '}');
 }
 
-void json_object_end(struct json *j)
+void jsonw_object_end(struct jsonw *j)
 {
 	close(j, '}');
 }
 
-void json_array(struct json *j)
+void jsonw_array(struct jsonw *j)
 {
 	open(j, '[', ']');
 }
 
-void json_array_end(struct json *j)
+void jsonw_array_end(struct jsonw *j)
 {
 	close(j, ']');
 }
@@ -135,7 +135,7 @@ static void quote(struct buf *out, const char *s)
 	buf_char(out, '"');
 }
 
-void json_key(struct json *j, const char *key)
+void jsonw_key(struct jsonw *j, const char *key)
 {
 	must(j->depth > 0 && j->end[j->depth - 1] == '}' && !j->after_key);
 	comma(j);
@@ -144,7 +144,7 @@ void json_key(struct json *j, const char *key)
 	j->after_key = true;
 }
 
-void json_str(struct json *j, const char *s)
+void jsonw_str(struct jsonw *j, const char *s)
 {
 	place(j);
 	if (s)
@@ -153,54 +153,54 @@ void json_str(struct json *j, const char *s)
 		buf_str(j->out, "null");
 }
 
-void json_u64(struct json *j, uint64_t v)
+void jsonw_u64(struct jsonw *j, uint64_t v)
 {
 	place(j);
 	buf_u64(j->out, v);
 }
 
-void json_i64(struct json *j, int64_t v)
+void jsonw_i64(struct jsonw *j, int64_t v)
 {
 	place(j);
 	buf_i64(j->out, v);
 }
 
-void json_bool(struct json *j, bool v)
+void jsonw_bool(struct jsonw *j, bool v)
 {
-	json_raw(j, v ? "true" : "false");
+	jsonw_raw(j, v ? "true" : "false");
 }
 
-void json_null(struct json *j)
+void jsonw_null(struct jsonw *j)
 {
-	json_raw(j, "null");
+	jsonw_raw(j, "null");
 }
 
-void json_raw(struct json *j, const char *text)
+void jsonw_raw(struct jsonw *j, const char *text)
 {
 	place(j);
 	buf_str(j->out, text);
 }
 
-void json_kv_str(struct json *j, const char *key, const char *s)
+void jsonw_kv_str(struct jsonw *j, const char *key, const char *s)
 {
-	json_key(j, key);
-	json_str(j, s);
+	jsonw_key(j, key);
+	jsonw_str(j, s);
 }
 
-void json_kv_u64(struct json *j, const char *key, uint64_t v)
+void jsonw_kv_u64(struct jsonw *j, const char *key, uint64_t v)
 {
-	json_key(j, key);
-	json_u64(j, v);
+	jsonw_key(j, key);
+	jsonw_u64(j, v);
 }
 
-void json_kv_i64(struct json *j, const char *key, int64_t v)
+void jsonw_kv_i64(struct jsonw *j, const char *key, int64_t v)
 {
-	json_key(j, key);
-	json_i64(j, v);
+	jsonw_key(j, key);
+	jsonw_i64(j, v);
 }
 
-void json_kv_bool(struct json *j, const char *key, bool v)
+void jsonw_kv_bool(struct jsonw *j, const char *key, bool v)
 {
-	json_key(j, key);
-	json_bool(j, v);
+	jsonw_key(j, key);
+	jsonw_bool(j, v);
 }

@@ -2,7 +2,7 @@
  * The JSON writer: canonical text, any bytes made valid, wrong nesting ends the process. */
 #include "kit/kit.h"
 
-#include "base/json.h"
+#include "base/jsonw.h"
 #include "base/mem.h"
 
 #include <signal.h>
@@ -14,27 +14,27 @@
 static void test_values_and_nesting(void **state)
 {
 	_cleanup_(buf_free) struct buf b = {0};
-	struct json j = json_writer(&b);
+	struct jsonw j = jsonw_begin(&b);
 
 	(void)state;
-	json_object(&j);
-	json_kv_str(&j, "a", "text");
-	json_kv_u64(&j, "b", UINT64_MAX);
-	json_kv_i64(&j, "c", INT64_MIN);
-	json_kv_bool(&j, "d", true);
-	json_kv_str(&j, "e", NULL);
-	json_key(&j, "f");
-	json_array(&j);
-	json_u64(&j, 1);
-	json_object(&j);
-	json_object_end(&j);
-	json_array(&j);
-	json_array_end(&j);
-	json_null(&j);
-	json_raw(&j, "{\"x\":1}");
-	json_bool(&j, false);
-	json_array_end(&j);
-	json_object_end(&j);
+	jsonw_object(&j);
+	jsonw_kv_str(&j, "a", "text");
+	jsonw_kv_u64(&j, "b", UINT64_MAX);
+	jsonw_kv_i64(&j, "c", INT64_MIN);
+	jsonw_kv_bool(&j, "d", true);
+	jsonw_kv_str(&j, "e", NULL);
+	jsonw_key(&j, "f");
+	jsonw_array(&j);
+	jsonw_u64(&j, 1);
+	jsonw_object(&j);
+	jsonw_object_end(&j);
+	jsonw_array(&j);
+	jsonw_array_end(&j);
+	jsonw_null(&j);
+	jsonw_raw(&j, "{\"x\":1}");
+	jsonw_bool(&j, false);
+	jsonw_array_end(&j);
+	jsonw_object_end(&j);
 	assert_string_equal(buf_cstr(&b),
 			    "{\"a\":\"text\",\"b\":18446744073709551615,"
 			    "\"c\":-9223372036854775808,\"d\":true,\"e\":null,"
@@ -43,10 +43,10 @@ static void test_values_and_nesting(void **state)
 
 static const char *quoted(struct buf *b, const char *text)
 {
-	struct json j = json_writer(b);
+	struct jsonw j = jsonw_begin(b);
 
 	buf_clear(b);
-	json_str(&j, text);
+	jsonw_str(&j, text);
 	return buf_cstr(b);
 }
 
@@ -65,12 +65,12 @@ static void test_escapes(void **state)
 static void test_hostile_key(void **state)
 {
 	_cleanup_(buf_free) struct buf b = {0};
-	struct json j = json_writer(&b);
+	struct jsonw j = jsonw_begin(&b);
 
 	(void)state;
-	json_object(&j);
-	json_kv_u64(&j, "a\":1,\"b", 2);
-	json_object_end(&j);
+	jsonw_object(&j);
+	jsonw_kv_u64(&j, "a\":1,\"b", 2);
+	jsonw_object_end(&j);
 	assert_string_equal(buf_cstr(&b), "{\"a\\\":1,\\\"b\":2}");
 }
 
@@ -109,71 +109,71 @@ static void test_utf8(void **state)
 	}
 }
 
-static void deep(struct json *j, int levels)
+static void deep(struct jsonw *j, int levels)
 {
 	for (int i = 0; i < levels; i++)
-		json_array(j);
+		jsonw_array(j);
 }
 
 static void test_as_deep_as_allowed(void **state)
 {
 	_cleanup_(buf_free) struct buf b = {0};
-	struct json j = json_writer(&b);
+	struct jsonw j = jsonw_begin(&b);
 
 	(void)state;
-	deep(&j, JSON_DEPTH_MAX);
-	json_null(&j);
-	for (int i = 0; i < JSON_DEPTH_MAX; i++)
-		json_array_end(&j);
-	assert_int_equal(b.len, 2 * JSON_DEPTH_MAX + 4);
+	deep(&j, JSONW_DEPTH_MAX);
+	jsonw_null(&j);
+	for (int i = 0; i < JSONW_DEPTH_MAX; i++)
+		jsonw_array_end(&j);
+	assert_int_equal(b.len, 2 * JSONW_DEPTH_MAX + 4);
 }
 
-static void too_deep(struct json *j)
+static void too_deep(struct jsonw *j)
 {
-	deep(j, JSON_DEPTH_MAX + 1);
+	deep(j, JSONW_DEPTH_MAX + 1);
 }
 
-static void value_without_key(struct json *j)
+static void value_without_key(struct jsonw *j)
 {
-	json_object(j);
-	json_u64(j, 1);
+	jsonw_object(j);
+	jsonw_u64(j, 1);
 }
 
-static void key_in_array(struct json *j)
+static void key_in_array(struct jsonw *j)
 {
-	json_array(j);
-	json_key(j, "a");
+	jsonw_array(j);
+	jsonw_key(j, "a");
 }
 
-static void key_after_key(struct json *j)
+static void key_after_key(struct jsonw *j)
 {
-	json_object(j);
-	json_key(j, "a");
-	json_key(j, "b");
+	jsonw_object(j);
+	jsonw_key(j, "a");
+	jsonw_key(j, "b");
 }
 
-static void key_without_value(struct json *j)
+static void key_without_value(struct jsonw *j)
 {
-	json_object(j);
-	json_key(j, "a");
-	json_object_end(j);
+	jsonw_object(j);
+	jsonw_key(j, "a");
+	jsonw_object_end(j);
 }
 
-static void wrong_end(struct json *j)
+static void wrong_end(struct jsonw *j)
 {
-	json_array(j);
-	json_object_end(j);
+	jsonw_array(j);
+	jsonw_object_end(j);
 }
 
-static void end_of_nothing(struct json *j)
+static void end_of_nothing(struct jsonw *j)
 {
-	json_array_end(j);
+	jsonw_array_end(j);
 }
 
 /* Each of these would give a text that is not JSON. */
 static void test_wrong_nesting_aborts(void **state)
 {
-	static void (*const wrong[])(struct json *j) = {
+	static void (*const wrong[])(struct jsonw *j) = {
 		too_deep,      value_without_key, key_in_array,	  key_after_key,
 		key_without_value, wrong_end,	  end_of_nothing,
 	};
@@ -185,7 +185,7 @@ static void test_wrong_nesting_aborts(void **state)
 
 		if (pid == 0) {
 			struct buf b = {0};
-			struct json j = json_writer(&b);
+			struct jsonw j = jsonw_begin(&b);
 
 			signal(SIGABRT, SIG_DFL);
 			wrong[i](&j);
