@@ -111,9 +111,24 @@ int model_apply(struct model *m, const struct apply_at *at, const struct command
 	return rc;
 }
 
+/* No member is in a life that was known before: all have booted since. */
+static bool all_are_new(const struct model *m, const struct apply_member *members, size_t n)
+{
+	const struct node *node;
+
+	for (size_t i = 0; i < n; i++) {
+		node = model_node(m, members[i].node);
+		if (node && !id_is_none(&members[i].incarnation) &&
+		    id_equal(&node->incarnation, &members[i].incarnation))
+			return false;
+	}
+	return true;
+}
+
 void model_open(struct model *m, const struct apply_at *at, const struct apply_member *members,
 		size_t n_members, const uint32_t *ring, size_t n_ring)
 {
+	bool booted = all_are_new(m, members, n_members);
 	struct map_iter it = { 0 };
 	struct node *n;
 
@@ -128,6 +143,8 @@ void model_open(struct model *m, const struct apply_at *at, const struct apply_m
 		vec_push(&m->ring, ring[i]);
 	while ((n = map_next(m->nodes, &it)))
 		node_follow(m, n);
+	if (booted)
+		fence_wait_for_boot(m);
 	fence_give_back(m);
 	node_forget_leavers(m);
 }

@@ -6,6 +6,7 @@
 
 const struct ha_conf ha_conf_default = {
 	.agent_grace_us = 30 * US_PER_S,
+	.boot_grace_us = 60 * US_PER_S,
 	.start_deadline_us = 60 * US_PER_S,
 	.move_deadline_us = 300 * US_PER_S,
 	.fence_deadline_us = 60 * US_PER_S,

@@ -13,6 +13,11 @@
 struct ha_conf {
 	/* an agent that is away while its node is in the ring: so long before its node is fenced */
 	int64_t agent_grace_us;
+	/*
+	 * a node that is missing when the whole cluster comes up anew: so long before it is
+	 * fenced. Hosts on which the power returns together differ by less.
+	 */
+	int64_t boot_grace_us;
 	int64_t start_deadline_us;	/* of OP_START, OP_ACTIVATE, OP_PAUSE ... */
 	int64_t move_deadline_us;	/* of a whole migration */
 	int64_t fence_deadline_us;	/* of one fence operation */

@@ -75,6 +75,23 @@ void fence_give_back(struct model *m)
 	}
 }
 
+void fence_wait_for_boot(struct model *m)
+{
+	struct map_iter it = { 0 };
+	struct node *n;
+
+	while ((n = map_next(m->nodes, &it))) {
+		if (n->state != NODE_LOST || n->fence_wanted || fence_proven(n) ||
+		    !node_owns_any(m, n))
+			continue;
+		n->fence_retry_us = m->time_us + ha_conf_default.boot_grace_us;
+		node_note(m, n,
+			  SAY("is not here yet, as the whole cluster comes up: fenced in ",
+			      NUM((uint64_t)(ha_conf_default.boot_grace_us / US_PER_S)),
+			      " s if it does not come"));
+	}
+}
+
 /* Nobody waits for an operation that is not in the model. */
 static void unless_there(struct model *m, uint64_t *operation, uint64_t *revision)
 {

@@ -31,6 +31,12 @@ void fence_give_back(struct model *m);
 void fence_life_over(struct model *m, struct node *n, enum proof_kind kind, const char *by,
 		     const char *why);
 
+/*
+ * The whole cluster has just come up, each member in a new life: who is missing is probably only
+ * later, and is not fenced for a while. Its guests wait meanwhile, as for any proof.
+ */
+void fence_wait_for_boot(struct model *m);
+
 /* What the executor of @op reports, and what is done when nothing more can come of it. */
 void fence_done(struct model *m, const struct operation *op, bool ok, const char *text);
 void fence_dropped(struct model *m, const struct operation *op, const char *why);

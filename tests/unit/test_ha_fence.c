@@ -71,6 +71,65 @@ static void test_owns_nothing(void **state)
 	arena_free(a);
 }
 
+/* web1 on n1, then the power of all fails; n2 and n3 are up first. */
+static struct arena *all_booted_but_1(void)
+{
+	struct arena *a = arena_new(3, false);
+
+	arena_run(a, "web1", 128, 1);
+	for (uint32_t n = 1; n <= 3; n++)
+		arena_reboot(a, n);
+	arena_open(a, WITHOUT_1, WITHOUT_1);
+	assert_int_equal(arena_decide(a), 0);
+	arena_is(a, "web1", GUEST_LOST, 1);
+	assert_true(arena_said(a, "is not here yet, as the whole cluster comes up: fenced in 60 s"));
+	return a;
+}
+
+/*
+ * When the power of all has failed, one that comes up a little later than the others is not shot:
+ * its new life is the proof. If it does not come it is fenced.
+ */
+static void test_the_whole_cluster_boots(void **state)
+{
+	struct arena *a = all_booted_but_1(), *b = all_booted_but_1();
+	int64_t grace = a->conf.boot_grace_us;
+
+	(void)state;
+	arena_wait(a, grace / 2);
+	arena_open(a, ALL, ALL);
+	arena_is(a, "web1", GUEST_RECOVERING, 0);
+	assert_int_equal(node(a, 1)->state, NODE_ONLINE);
+	assert_int_equal(b->again_us, b->now + grace);
+	arena_open(b, N(2), WITHOUT_1);
+	arena_open(b, WITHOUT_1, WITHOUT_1);
+	arena_wait(b, grace - US_PER_S);
+	assert_null(fencing(b, 1));
+	arena_wait(b, US_PER_S);
+	arena_fenced(b, 1, NULL);
+	arena_is(b, "web1", GUEST_RECOVERING, 0);
+	arena_free(a);
+	arena_free(b);
+}
+
+/* A person need not wait for that, and who stayed up knows that the missing one did too. */
+static void test_no_grace_after_boot(void **state)
+{
+	struct arena *a = all_booted_but_1(), *b = arena_new(3, false);
+
+	(void)state;
+	assert_int_equal(arena_kind(a, CMD_NODE_FENCE, "", 1), 0);
+	arena_decide(a);
+	assert_non_null(fencing(a, 1));
+	arena_run(b, "web1", 128, 1);
+	arena_reboot(b, 2);
+	arena_open(b, WITHOUT_1, WITHOUT_1);
+	arena_decide(b);
+	assert_non_null(fencing(b, 1));
+	arena_free(a);
+	arena_free(b);
+}
+
 /*
  * Back before the fencing has begun: keeps its guests, in the state that they had, and events
  * say so.
@@ -468,6 +527,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_proof_by_device),
 		cmocka_unit_test(test_owns_nothing),
+		cmocka_unit_test(test_the_whole_cluster_boots),
+		cmocka_unit_test(test_no_grace_after_boot),
 		cmocka_unit_test(test_back_before_fencing),
 		cmocka_unit_test(test_back_while_fenced),
 		cmocka_unit_test(test_back_and_fencing_fails),
