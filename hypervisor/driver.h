@@ -73,6 +73,8 @@ struct driver_events {
 	void (*found)(void *ctx, struct domain *domain);
 	/* adopt() is through. */
 	void (*adopted)(void *ctx);
+	/* adopt() cannot say what runs here, and tries again: until adopted() nothing is known. */
+	void (*cannot_adopt)(void *ctx, const char *why);
 };
 
 /* Called exactly once per call that returned 0, from the loop. @err->code is 0 on success. */

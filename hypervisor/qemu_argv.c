@@ -288,6 +288,18 @@ void qemu_argv_free(struct qemu_argv *argv)
 	vec_free(&argv->args);
 }
 
+bool qemu_argv_uuid(const char *cmdline, size_t len, struct id *ret_uuid)
+{
+	static const char option[] = "\0-uuid"; /* with a zero at either end */
+	const char *at = memmem(cmdline, len, option, sizeof(option));
+	char text[ID_TEXT_SIZE];
+
+	if (!at || (size_t)(cmdline + len - at) < sizeof(option) + sizeof(text))
+		return false;
+	memcpy(text, at + sizeof(option), sizeof(text));
+	return text[sizeof(text) - 1] == '\0' && id_parse(text, ret_uuid) == 0;
+}
+
 /* True when the words @option @value stand in @cmdline one after the other. */
 static bool has_option(const char *cmdline, size_t len, const char *option, const char *value)
 {

@@ -44,5 +44,7 @@ char *qemu_path(const char *dir, const struct id *uuid, const char *suffix);
  * from the same @dir.
  */
 bool qemu_argv_is_for(const char *cmdline, size_t len, const char *dir, const struct id *uuid);
+/* The uuid that such a command line names, or false when it names none. */
+bool qemu_argv_uuid(const char *cmdline, size_t len, struct id *ret_uuid);
 
 #endif

@@ -125,8 +125,9 @@ static int came_up(struct domain *d, struct err *ret_err)
 static void kill_unattached(struct domain *d)
 {
 	int pid = qemu_pidfile_read(d->q->dir, &d->info.uuid);
+	uint64_t start;
 
-	if (pid && qemu_process_is(pid, d->q->dir, &d->info.uuid))
+	if (pid && qemu_proc_check(pid, d->q->dir, &d->info.uuid, &start) == 0)
 		kill(pid, SIGKILL);
 }
 

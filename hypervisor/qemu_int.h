@@ -6,6 +6,7 @@
 #include "base/map.h"
 #include "qemu.h"
 #include "qemu_argv.h"
+#include "qemu_proc.h"
 #include "qemu_record.h"
 #include "qmp_conn.h"
 #include "steps.h"
@@ -116,6 +117,10 @@ bool qemu_taps_are_leaving(const struct qemu *q, const struct id *uuid);
 void qemu_taps_forget(struct qemu *q); /* those that leave do so by themselves */
 
 /* qemu_watch.c: what QEMU and the kernel say by themselves. */
+/*
+ * Watches process @pid, which is known by its @start, or (0) by its command line. -ESRCH: it is
+ * not there; other errors say nothing about that.
+ */
 int qemu_attach(struct domain *d, int pid, uint64_t start, struct err *ret_err);
 int qemu_connect(struct domain *d, struct err *ret_err);
 /* Connects, now and again until it succeeds, and asks for the state. */

@@ -1,10 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0
- * The run record, and what /proc says about the process it names. */
+ * The run record. */
 #include "qemu_record.h"
 
 #include "qemu_argv.h"
 
-#include <dirent.h>
 #include <fcntl.h>
 #include <jansson.h>
 #include <limits.h>
@@ -12,9 +11,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
-
-#define CMDLINE_MAX (64 * 1024)
-#define STAT_MAX    1024
 
 static int write_file(const char *path, const struct buf *text, struct err *ret_err)
 {
@@ -174,62 +170,4 @@ int qemu_pidfile_read(const char *dir, const struct id *uuid)
 		return 0;
 	pid = strtol(text, &end, 10);
 	return end != text && pid > 1 && pid <= INT_MAX ? (int)pid : 0;
-}
-
-/*
- * The second field is the program's name in parentheses and may hold anything, so count from its
- * end.
- */
-uint64_t qemu_process_start(int pid)
-{
-	char path[32], text[STAT_MAX];
-	unsigned long long start;
-	const char *p;
-
-	snprintf(path, sizeof(path), "/proc/%d/stat", pid);
-	if (read_file(path, text, sizeof(text)) <= 0)
-		return 0;
-	p = strrchr(text, ')');
-	if (!p || sscanf(p + 1,
-			 " %*c %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s"
-			 " %*s %*s %llu",
-			 &start) != 1)
-		return 0;
-	return start;
-}
-
-bool qemu_process_is(int pid, const char *dir, const struct id *uuid)
-{
-	_cleanup_(mem_freep) char *cmdline = mem_alloc0(CMDLINE_MAX);
-	char path[32];
-	ssize_t n;
-
-	snprintf(path, sizeof(path), "/proc/%d/cmdline", pid);
-	n = read_file(path, cmdline, CMDLINE_MAX);
-	return n > 0 && qemu_argv_is_for(cmdline, (size_t)n, dir, uuid);
-}
-
-static int number_of(const char *name)
-{
-	char *end;
-	long pid = strtol(name, &end, 10);
-
-	return *end || pid <= 1 || pid > INT_MAX ? 0 : (int)pid;
-}
-
-int qemu_process_find(const char *dir, const struct id *uuid, int after)
-{
-	DIR *proc = opendir("/proc");
-	struct dirent *entry;
-	int found = 0;
-
-	while (proc && !found && (entry = readdir(proc))) {
-		int pid = number_of(entry->d_name);
-
-		if (pid > after && qemu_process_is(pid, dir, uuid))
-			found = pid;
-	}
-	if (proc)
-		closedir(proc);
-	return found;
 }

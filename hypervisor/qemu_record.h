@@ -34,11 +34,5 @@ void qemu_record_remove(const char *dir, const struct id *uuid);
 
 /* The pid in a pidfile, or 0. */
 int qemu_pidfile_read(const char *dir, const struct id *uuid);
-/* When the process was started (clock ticks since boot), or 0 when there is none. */
-uint64_t qemu_process_start(int pid);
-/* The first pid above @after of such a process, or 0. Reads all of /proc: for what is rare. */
-int qemu_process_find(const char *dir, const struct id *uuid, int after);
-/* Whether process @pid is the guest's QEMU, by its command line. */
-bool qemu_process_is(int pid, const char *dir, const struct id *uuid);
 
 #endif

@@ -193,23 +193,45 @@ static void process_ended(void *ctx, int fd, uint32_t revents)
 	qemu_gone(d, d->info.state == DOMAIN_ENDING ? "killed" : "its QEMU ended unexpectedly");
 }
 
+/* A pid that is now a thread's is nobody's: the kernel calls that EINVAL. */
+static int open_process(int pid)
+{
+	int fd = pidfd_open(pid, 0);
+
+	if (fd >= 0)
+		return fd;
+	return errno == EINVAL ? -ESRCH : -errno;
+}
+
+/*
+ * A process that is ending has no command line any more, but may still write to its disks: its
+ * start is enough to know it by.
+ */
+static int check_process(struct domain *d, int pid, uint64_t start, uint64_t *ret_started)
+{
+	int r;
+
+	if (!start)
+		return qemu_proc_check(pid, d->q->dir, &d->info.uuid, ret_started);
+	r = qemu_proc_start(pid, ret_started);
+	return r == 0 && *ret_started != start ? -ESRCH : r;
+}
+
 /*
  * The pid may belong to another process by now. What the descriptor refers to cannot change any
  * more once it is open, so the checks come after.
  */
 int qemu_attach(struct domain *d, int pid, uint64_t start, struct err *ret_err)
 {
-	uint64_t started;
-	int fd = pidfd_open(pid, 0);
+	uint64_t started = 0;
+	int fd = open_process(pid), r = fd < 0 ? fd : check_process(d, pid, start, &started);
 
-	if (fd < 0)
-		return err_set(ret_err, -errno, "process %d: %s", pid, strerror(errno));
-	started = qemu_process_start(pid);
-	if (!started || (start && started != start) ||
-	    !qemu_process_is(pid, d->q->dir, &d->info.uuid)) {
+	if (r < 0 && fd >= 0)
 		close(fd);
-		return err_set(ret_err, -ESRCH, "process %d is not this guest's QEMU", pid);
-	}
+	if (r == -ESRCH)
+		return err_set(ret_err, r, "process %d is not this guest's QEMU", pid);
+	if (r < 0)
+		return err_set(ret_err, r, "process %d: %s", pid, strerror(-r));
 	d->pidfd = fd;
 	d->info.pid = d->record.pid = pid;
 	d->record.start = started;

@@ -387,10 +387,23 @@ static void on_found(void *ctx, struct domain *domain)
 
 static void on_adopted(void *ctx)
 {
-	exec_domains_adopted(((struct engine *)ctx)->exec);
+	struct engine *e = ctx;
+
+	e->not_adopted[0] = '\0';
+	exec_domains_adopted(e->exec);
 }
 
-const struct driver_events engine_driver_events = { .event = on_domain, .found = on_found, .adopted = on_adopted };
+static void on_cannot_adopt(void *ctx, const char *why)
+{
+	struct engine *e = ctx;
+
+	if (strcmp(e->not_adopted, why))
+		engine_log(e, 3, "cannot tell which guests run here, so none is started or ended: %s", why);
+	STRCPY(e->not_adopted, why);
+}
+
+const struct driver_events engine_driver_events = { .event = on_domain, .found = on_found, .adopted = on_adopted,
+						    .cannot_adopt = on_cannot_adopt };
 
 static void exec_report(void *ctx, const struct command *c)
 {

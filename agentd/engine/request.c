@@ -178,5 +178,5 @@ int engine_domain(const struct engine *e, const char *guest, struct domain_info 
 
 const char *engine_alarm(const struct engine *e)
 {
-	return e->alarm;
+	return e->alarm[0] ? e->alarm : e->not_adopted;
 }

@@ -12,6 +12,7 @@
 #include "base/mem.h"
 #include "base/vec.h"
 #include "hypervisor/qemu.h"
+#include "hypervisor/qemu_proc.h"
 #include "hypervisor/qemu_record.h"
 
 #include <arpa/inet.h>
@@ -107,7 +108,7 @@ struct node {
 	struct driver driver;
 	struct domain *domain; /* the guest's, while it is valid */
 	VEC(struct told) told;
-	unsigned int found, adopted;
+	unsigned int found, adopted, cannot;
 };
 
 /* An answer to a call. */
@@ -157,7 +158,15 @@ static inline void on_adopted(void *ctx)
 	n->adopted++;
 }
 
-static const struct driver_events events = { on_event, on_found, on_adopted };
+static inline void on_cannot_adopt(void *ctx, const char *why)
+{
+	struct node *n = ctx;
+
+	assert_true(why[0] != '\0');
+	n->cannot++;
+}
+
+static const struct driver_events events = { on_event, on_found, on_adopted, on_cannot_adopt };
 
 static inline void on_done(void *ctx, const struct err *err)
 {
@@ -471,7 +480,7 @@ static inline void restart_agent(struct node *n)
 {
 	stop_agent(n);
 	start_agent(n);
-	n->found = n->adopted = 0;
+	n->found = n->adopted = n->cannot = 0;
 }
 
 static inline void adopt(struct node *n)

@@ -3,6 +3,8 @@
  * agents that take over what others left. */
 #include "qemu_kit.h"
 
+#include <sys/resource.h>
+
 /*
  * Created, run, paused, run, killed: each state is shown; GONE comes before kill's answer; nothing
  * is left.
@@ -230,9 +232,10 @@ static bool process_is_gone(void *ctx)
 {
 	const struct domain_info *info = ctx;
 	_cleanup_(mem_freep) char *dir = mem_strdup(info->serial);
+	uint64_t start;
 
 	*strrchr(dir, '/') = '\0';
-	return !qemu_process_is(info->pid, dir, &info->uuid);
+	return qemu_proc_check(info->pid, dir, &info->uuid, &start) == -ESRCH;
 }
 
 /* A process that died while no agent lived leaves only files, and these are cleared away. */
@@ -293,6 +296,64 @@ static void test_agent_ends_while_creating(void **state)
 	create(&f->a);
 }
 
+static bool cannot(void *ctx)
+{
+	return ((struct node *)ctx)->cannot >= 2;
+}
+
+/* Nothing is said of what runs here while that cannot be known; then the guest is found. */
+static void cannot_then_adopt(struct node *n)
+{
+	n->driver.ops->adopt(n->driver.drv);
+	kit_loop_until(n->f->loop, cannot, n, LIMIT_S, "the word that it cannot be told");
+	assert_int_equal(n->adopted, 0);
+	assert_int_equal(n->found, 0);
+}
+
+/*
+ * A guest runs whose record this agent cannot read, as after a downgrade: it is neither taken for
+ * gone nor touched. Once the record is good again the guest is found.
+ */
+static void test_adopt_unreadable(void **state)
+{
+	struct fixture *f = *state;
+	struct node *n = &f->a;
+	_cleanup_(mem_freep) char *dir = kit_path(n->run_dir, "guests"), *good = NULL;
+	_cleanup_(mem_freep) char *record = kit_path(dir, "01234567-89ab-4def-8123-456789abcdef.json");
+
+	run(n);
+	good = kit_read(record);
+	restart_agent(n);
+	kit_write(record, "{\"version\":2}");
+	cannot_then_adopt(n);
+	unlink(record);
+	n->cannot = 0;
+	kit_loop_until(f->loop, cannot, n, LIMIT_S, "the word that its record is gone");
+	kit_write(record, good);
+	kit_loop_until(f->loop, adopted, n, LIMIT_S, "adoption");
+	assert_int_equal(n->found, 1);
+	wait_state(n, DOMAIN_RUNNING);
+}
+
+/* The same when the system cannot give what is needed to look. */
+static void test_adopt_without_descriptors(void **state)
+{
+	struct fixture *f = *state;
+	struct node *n = &f->a;
+	struct rlimit before, none;
+
+	run(n);
+	restart_agent(n);
+	assert_int_equal(getrlimit(RLIMIT_NOFILE, &before), 0);
+	none = (struct rlimit){ 3, before.rlim_max };
+	assert_int_equal(setrlimit(RLIMIT_NOFILE, &none), 0);
+	cannot_then_adopt(n);
+	assert_int_equal(setrlimit(RLIMIT_NOFILE, &before), 0);
+	kit_loop_until(f->loop, adopted, n, LIMIT_S, "adoption");
+	assert_int_equal(n->found, 1);
+	wait_state(n, DOMAIN_RUNNING);
+}
+
 /* A record that is not ours does no harm, and goes. */
 static void test_adopt_corrupt(void **state)
 {
@@ -328,6 +389,8 @@ int main(void)
 		QEMU_TEST(test_adopt_half_made),
 		QEMU_TEST(test_agent_ends_while_creating),
 		QEMU_TEST(test_adopt_corrupt),
+		QEMU_TEST(test_adopt_unreadable),
+		QEMU_TEST(test_adopt_without_descriptors),
 	};
 
 	if (access(QEMU, X_OK) < 0) {

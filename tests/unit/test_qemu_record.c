@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0
- * The run record: it comes back as it was written; what is not one is refused; a process is known
- * by its start and its command line, not by its pid. */
+ * The run record: it comes back as it was written; what is not one is refused. */
 #include "kit/kit.h"
 
 #include "base/mem.h"
@@ -123,24 +122,11 @@ static void test_pidfile(void **state)
 	kit_rmdir(dir);
 }
 
-/* This very process lives, has a start, and is not a guest. */
-static void test_process(void **state)
-{
-	struct id id = { { 1 } };
-
-	(void)state;
-	assert_true(qemu_process_start(getpid()) > 0);
-	assert_int_equal(qemu_process_start(0), 0);
-	assert_false(qemu_process_is(getpid(), "/run/domus/guests", &id));
-	assert_int_equal(qemu_process_find("/run/domus/guests", &id, 0), 0);
-}
-
 int main(void)
 {
 	static const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_round_trip), cmocka_unit_test(test_wrong_place),
 		cmocka_unit_test(test_hostile),    cmocka_unit_test(test_pidfile),
-		cmocka_unit_test(test_process),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
