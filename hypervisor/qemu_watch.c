@@ -154,6 +154,15 @@ static void reconnect_fires(void *ctx)
 	qemu_reconnect(ctx);
 }
 
+/* The event may have been missed. */
+static void incoming_answered(void *ctx, const struct err *err, const struct json_t *data)
+{
+	struct domain *d = ctx;
+
+	if (!err->code && d->info.state == DOMAIN_INCOMING)
+		qemu_incoming_event(d, qmp_str(data, "status"));
+}
+
 void qemu_reconnect(struct domain *d)
 {
 	qmp_conn_free(TAKE_PTR(d->qmp));
@@ -161,6 +170,8 @@ void qemu_reconnect(struct domain *d)
 		env_timer(&d->q->env, &d->timer, RECONNECT_US, reconnect_fires, d);
 	else if (d->info.state == DOMAIN_BEING_CREATED)
 		qemu_adopt_ask(d);
+	else if (d->info.state == DOMAIN_INCOMING)
+		qmp_conn_call(d->qmp, "query-migrate", NULL, incoming_answered, d);
 	else
 		ask_status(d, NULL);
 }

@@ -40,7 +40,7 @@ struct qmp_conn {
 	bool greeted, ready, closed_told;
 	uint64_t last_id;
 	VEC(struct call *) calls;
-	struct env_timer *end_timer;
+	struct env_timer *end_timer, *greet_timer;
 	struct err end;
 };
 
@@ -68,16 +68,6 @@ static void call_answer(struct call *call, const struct err *err, const struct j
 	free(call);
 }
 
-static void call_late(void *ctx)
-{
-	struct call *call = ctx;
-	struct qmp_conn *c = call->conn;
-	struct err err;
-
-	err_set(&err, -ETIMEDOUT, "QEMU does not answer");
-	call_answer(call_take(c, call->id), &err, NULL);
-}
-
 /* Ends the connection; those who wait are told from the loop. */
 static void conn_end(void *ctx)
 {
@@ -100,7 +90,32 @@ static void conn_hang_up(struct qmp_conn *c, const struct err *why)
 	close(c->fd);
 	c->fd = -1;
 	c->end = *why;
+	env_cancel(&c->env, &c->greet_timer);
 	env_defer(&c->env, &c->end_timer, conn_end, c);
+}
+
+/*
+ * Whatever was missed meanwhile, events too, is asked for anew by who connects again: so a QEMU
+ * that does not answer loses its connection.
+ */
+static void call_late(void *ctx)
+{
+	struct call *call = ctx;
+	struct qmp_conn *c = call->conn;
+	struct err err;
+
+	err_set(&err, -ETIMEDOUT, "QEMU does not answer");
+	call_answer(call_take(c, call->id), &err, NULL);
+	conn_hang_up(c, &err);
+}
+
+/* Somebody else has the monitor, or its main loop hangs. */
+static void greeting_late(void *ctx)
+{
+	struct err err;
+
+	err_set(&err, -ETIMEDOUT, "QMP: QEMU does not greet");
+	conn_hang_up(ctx, &err);
 }
 
 static void conn_lost(struct qmp_conn *c, const char *what, int errnum)
@@ -175,6 +190,7 @@ static void handshake_done(void *ctx, const struct err *err, const struct json_t
 		return;
 	}
 	c->ready = true;
+	env_cancel(&c->env, &c->greet_timer);
 	buf_add(&c->out, c->held.data, c->held.len);
 	buf_free(&c->held);
 	conn_write(c);
@@ -277,6 +293,7 @@ int qmp_conn_open(struct loop *loop, const char *path, const struct qmp_conn_eve
 	c->events = events;
 	c->ctx = ctx;
 	c->watch = loop_fd_add(loop, fd, POLLIN, conn_ready, c);
+	env_timer(&c->env, &c->greet_timer, QMP_TIMEOUT_US, greeting_late, c);
 	*ret_conn = c;
 	return 0;
 }
@@ -290,6 +307,7 @@ void qmp_conn_free(struct qmp_conn *c)
 		close(c->fd);
 	}
 	env_cancel(&c->env, &c->end_timer);
+	env_cancel(&c->env, &c->greet_timer);
 	for (size_t i = 0; i < c->calls.n; i++) {
 		env_cancel(&c->env, &c->calls.v[i]->timer);
 		free(c->calls.v[i]);

@@ -15,8 +15,8 @@ struct qmp_conn;
 struct qmp_conn_events {
 	void (*event)(void *ctx, const char *event, const struct json_t *data);
 	/*
-	 * Once, when the other side is gone or broke the rules. Every command
-	 * under way has been answered with an error before.
+	 * Once, when the other side is gone, broke the rules, or has not greeted or answered
+	 * in QMP_TIMEOUT_US. Every command under way has been answered with an error before.
 	 */
 	void (*closed)(void *ctx, const char *why);
 };

@@ -12,7 +12,9 @@
 #include "base/mem.h"
 #include "base/vec.h"
 #include "hypervisor/qemu.h"
+#include "hypervisor/qemu_argv.h"
 #include "hypervisor/qemu_proc.h"
+#include "hypervisor/qmp_conn.h"
 #include "hypervisor/qemu_record.h"
 
 #include <arpa/inet.h>

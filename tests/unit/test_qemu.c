@@ -354,6 +354,55 @@ static void test_adopt_without_descriptors(void **state)
 	wait_state(n, DOMAIN_RUNNING);
 }
 
+static int hold_monitor(const char *dir)
+{
+	struct sockaddr_un addr = { .sun_family = AF_UNIX };
+	_cleanup_(mem_freep) char *path =
+		kit_path(dir, "01234567-89ab-4def-8123-456789abcdef." QEMU_AGENT_SOCKET);
+	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+	assert_int_equal(STRCPY(addr.sun_path, path), 0);
+	assert_int_equal(connect(fd, (struct sockaddr *)&addr, sizeof(addr)), 0);
+	return fd;
+}
+
+struct patience {
+	struct env env;
+	struct mono end;
+};
+
+static bool is_over(void *ctx)
+{
+	const struct patience *p = ctx;
+
+	return mono_diff_us(env_now(&p->env), p->end) > 0;
+}
+
+/*
+ * Somebody else holds the monitor for longer than an answer may take, so the guest is announced
+ * with its state unknown. When he lets go it is asked for again, and known.
+ */
+static void test_adopt_deaf(void **state)
+{
+	struct fixture *f = *state;
+	struct node *n = &f->a;
+	struct patience p = { .env = f->env };
+	_cleanup_(mem_freep) char *dir = kit_path(n->run_dir, "guests");
+	int fd;
+
+	run(n);
+	stop_agent(n);
+	fd = hold_monitor(dir);
+	start_agent(n);
+	n->adopted = 0;
+	adopt(n);
+	p.end = mono_add(env_now(&f->env), QMP_TIMEOUT_US);
+	kit_loop_until(f->loop, is_over, &p, LIMIT_S, "the end of QEMU's time to answer");
+	assert_int_equal(state_of(n), DOMAIN_BEING_CREATED);
+	close(fd);
+	wait_state(n, DOMAIN_RUNNING);
+}
+
 /* A record that is not ours does no harm, and goes. */
 static void test_adopt_corrupt(void **state)
 {
@@ -389,6 +438,7 @@ int main(void)
 		QEMU_TEST(test_adopt_half_made),
 		QEMU_TEST(test_agent_ends_while_creating),
 		QEMU_TEST(test_adopt_corrupt),
+		QEMU_TEST(test_adopt_deaf),
 		QEMU_TEST(test_adopt_unreadable),
 		QEMU_TEST(test_adopt_without_descriptors),
 	};
