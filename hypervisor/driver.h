@@ -64,6 +64,7 @@ struct domain_info {
 	uint64_t sent_bytes, total_bytes, remaining_bytes;
 	uint32_t downtime_ms, total_ms;
 	bool kvm;			/* hardware acceleration is in use */
+	bool rebooted;			/* of a POWERED_OFF one: it wanted to boot anew. Not known after an agent's restart */
 };
 
 struct driver_events {

@@ -98,6 +98,7 @@ static void on_shutdown(struct domain *d, const struct json_t *data)
 {
 	bool reboot = strcmp(qmp_str(data, "reason"), "guest-reset") == 0;
 
+	d->info.rebooted = reboot;
 	snprintf(d->cause, sizeof(d->cause), "%s",
 		 reboot ? "the guest rebooted" : "the guest powered itself off");
 	ask_status(d, data);

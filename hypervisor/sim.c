@@ -15,6 +15,7 @@ static void forget_domain(struct sim_driver *drv, struct domain *d)
 {
 	vec_drop(&drv->domains, d);
 	env_cancel(&drv->env, &d->deadline);
+	env_cancel(&drv->env, &d->deaf);
 	vec_free(&d->kills);
 	free(d);
 }
@@ -71,7 +72,7 @@ void sim_tell(struct sim_process *p, enum domain_event event, const char *why)
 {
 	struct sim_notice *n;
 
-	if (!p->domain)
+	if (!p->domain || (p->domain->deaf && event != DOMAIN_EV_GONE))
 		return;
 	n = notice_add(p->domain->driver, p->domain);
 	n->event = event;
@@ -106,6 +107,7 @@ void sim_tell_gone(struct sim_process *p, const char *why)
 		notice_done(d->driver, d->kills.v[i], 0, "");
 	vec_clear(&d->kills);
 	env_cancel(&d->driver->env, &d->deadline);
+	env_cancel(&d->driver->env, &d->deaf);
 	d->last = p->info;
 	d->process = NULL;
 	p->domain = NULL;
@@ -180,6 +182,8 @@ static int begin(struct domain *d, enum step step, driver_done_fn *done, void *c
 
 	if (!p)
 		return err_set(ret_err, -ESRCH, "guest %s: its process is gone", d->last.name);
+	if (d->deaf)
+		return err_set(ret_err, -ENOTCONN, "guest %s: it does not listen", p->info.name);
 	r = step_check(step, p->info.name, p->info.state, p->step, ret_err);
 	if (r < 0)
 		return r;
@@ -249,6 +253,22 @@ static const char *sim_incoming_address(void *drv, struct domain *d)
 	return d->process ? d->process->address : "";
 }
 
+static void answers_again(void *ctx)
+{
+	struct domain *d = ctx;
+
+	sim_tell(d->process, DOMAIN_EV_STATE, "it answers again");
+}
+
+static void adopt(struct sim_driver *drv, struct sim_process *p)
+{
+	struct domain *d = domain_new(drv, p);
+
+	if (sim_fault(p, SIM_ADOPT))
+		env_timer(&drv->env, &d->deaf, drv->world->conf.deaf_us, answers_again, d);
+	notice_add(drv, d)->found = true;
+}
+
 static void sim_adopt(void *ctx)
 {
 	struct sim_driver *drv = ctx;
@@ -257,7 +277,7 @@ static void sim_adopt(void *ctx)
 
 	while (!drv->cut && (p = map_next(drv->world->processes, &it)))
 		if (strcmp(p->node, drv->node) == 0 && !p->domain)
-			notice_add(drv, domain_new(drv, p))->found = true;
+			adopt(drv, p);
 	notice_add(drv, NULL)->adopted = true;
 }
 
@@ -274,6 +294,8 @@ static void sim_info(void *drv, const struct domain *d, struct domain_info *ret_
 {
 	(void)drv;
 	*ret_info = d->process ? d->process->info : d->last;
+	if (d->deaf)
+		ret_info->state = DOMAIN_BEING_CREATED;
 }
 
 void sim_driver_cut(struct sim_driver *drv)
@@ -287,6 +309,7 @@ void sim_driver_cut(struct sim_driver *drv)
 		struct domain *d = drv->domains.v[i];
 
 		env_cancel(&drv->env, &d->deadline);
+		env_cancel(&drv->env, &d->deaf);
 		if (d->process) {
 			d->last = d->process->info;
 			d->process->domain = NULL;

@@ -17,6 +17,7 @@ struct sim_conf {
 	int64_t transfer_us;   /* memory, while the source runs */
 	int64_t switchover_us; /* the last pass: the vCPUs stand */
 	int64_t confirm_us;    /* from loaded on the target to sent on the source */
+	int64_t deaf_us;       /* that an adopted process does not answer, see SIM_ADOPT */
 };
 
 /* Where a fault can strike. */
@@ -33,6 +34,7 @@ enum sim_point {
 	SIM_CANCEL_SEND,
 	SIM_ACTIVATE, /* refused */
 	SIM_RESUME_SOURCE,
+	SIM_ADOPT,  /* it does not answer for a while: it is announced with its state unknown */
 	SIM_POINT_MAX,
 	SIM_POINT_INVALID = -1
 };

@@ -68,6 +68,7 @@ struct domain {
 	struct sim_waiter waiter; /* for process->step */
 	VEC(struct sim_waiter) kills;
 	struct env_timer *deadline; /* of a send: kept by the agent, as in the real driver */
+	struct env_timer *deaf;     /* armed: it does not answer, and nothing is heard of it but its end */
 };
 
 /* Something to tell the agent, from its loop, in order. @event is _INVALID for a completed call. */

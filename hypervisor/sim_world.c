@@ -13,6 +13,7 @@ static const char *const sim_point_names[SIM_POINT_MAX] = {
 	[SIM_TRANSFER] = "transfer", [SIM_SWITCHOVER] = "switchover",
 	[SIM_CONFIRM] = "confirm",   [SIM_CANCEL_SEND] = "cancel-send",
 	[SIM_ACTIVATE] = "activate", [SIM_RESUME_SOURCE] = "resume-source",
+	[SIM_ADOPT] = "adopt",
 };
 TABLE_DEFINE(sim_point, enum sim_point, SIM_POINT_MAX);
 
@@ -25,6 +26,7 @@ const struct sim_conf sim_conf_default = {
 	.transfer_us = 200 * US_PER_MS,
 	.switchover_us = 30 * US_PER_MS,
 	.confirm_us = 1 * US_PER_MS,
+	.deaf_us = 4 * US_PER_S,
 };
 
 static void process_free(void *value)
@@ -243,6 +245,7 @@ static void deed_reboot(struct sim_process *p)
 		sim_tell(p, DOMAIN_EV_RESET, "the guest rebooted");
 		return;
 	}
+	p->info.rebooted = true;
 	sim_stream_cancel(p, "the guest rebooted");
 	sim_set_state(p, DOMAIN_POWERED_OFF, "the guest rebooted");
 }

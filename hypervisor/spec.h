@@ -46,7 +46,7 @@ struct guest_spec {
 	VEC(struct spec_nic) nics;
 	enum spec_after on_poweroff, on_reboot, on_crash;	/* default: stop, restart, restart */
 	uint32_t stop_timeout_s;	/* how long a graceful stop may take before it is killed; default 60 */
-	uint32_t restart_max, restart_window_s;	/* at most so many automatic restarts in this time on one node, then relocated; default 3 in 600 */
+	uint32_t restart_max, restart_window_s;	/* at most so many automatic restarts in this time on one node, then relocated; 0 .. 30, default 3 in 600 */
 };
 
 /*

@@ -311,7 +311,7 @@ static const struct key spec_keys[] = {
 	{ "on_crash", read_after, AT(on_crash), false, 0, 0 },
 	{ "on_poweroff", read_after, AT(on_poweroff), false, 0, 0 },
 	{ "on_reboot", read_after, AT(on_reboot), false, 0, 0 },
-	{ "restart_max", read_number, AT(restart_max), false, 0, 1000 },
+	{ "restart_max", read_number, AT(restart_max), false, 0, 30 },
 	{ "restart_window_s", read_number, AT(restart_window_s), false, 1, 7 * 24 * 3600 },
 	{ "stop_timeout_s", read_number, AT(stop_timeout_s), false, 1, 24 * 3600 },
 	{ "uuid", read_uuid, AT(uuid), false, 0, 0 },

@@ -27,6 +27,7 @@ static apply_fn *const handlers[COMMAND_KIND_MAX] = {
 	[CMD_MOVE_BEGIN] = apply_move_begin,
 	[CMD_MOVE_CANCEL] = apply_move_cancel,
 	[CMD_MOVE_REFUSE] = apply_move_refuse,
+	[CMD_MOVE_HAND_OVER] = apply_move_hand_over,
 	[CMD_FENCE] = apply_fence,
 	[CMD_OPERATION_DROP] = apply_operation_drop,
 	[CMD_REPORT_DONE] = apply_report_done,

@@ -20,7 +20,10 @@ static int check_uuid(const struct model *m, const struct guest *def, struct err
 	return 0;
 }
 
-/* The first of the guests that names this volume, @but aside, and whether it may write to it. */
+/*
+ * The first of the guests that names this volume, @but aside. Reading it together is not possible
+ * either yet: a node holds a volume for one guest.
+ */
 static const struct guest *other_user(const struct model *m, const struct guest *but,
 				      const struct guest_volume *wanted)
 {
@@ -32,8 +35,7 @@ static const struct guest *other_user(const struct model *m, const struct guest 
 		if (!strcmp(g->name, but->name))
 			continue;
 		vec_each(v, &g->volumes)
-			if (!strcmp(v->pool, wanted->pool) && !strcmp(v->name, wanted->name) &&
-			    !(v->readonly && wanted->readonly))
+			if (!strcmp(v->pool, wanted->pool) && !strcmp(v->name, wanted->name))
 				return g;
 	}
 	return NULL;

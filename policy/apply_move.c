@@ -153,6 +153,27 @@ static void try_hand_over(struct model *m, struct guest *g)
 	operation_order(m, g, OP_ACTIVATE, &g->owner);
 }
 
+int apply_move_hand_over(struct model *m, const struct command *c, struct err *ret_err)
+{
+	struct guest *g = apply_find_guest(m, c->name, ret_err);
+
+	if (!g)
+		return -ENOENT;
+	if (g->state != GUEST_MIGRATING || g->move.phase != MOVE_SENDING)
+		return err_set(ret_err, -ESTALE, "guest %s: that migration is over", g->name);
+	try_hand_over(m, g);
+	return 0;
+}
+
+/* The guest stands still from now on, so there is little time left for the other word. */
+static void hurry(struct model *m, struct guest *g)
+{
+	int64_t soon = m->time_us + ha_conf_default.hand_over_deadline_us;
+
+	if (g->move.deadline_us > soon)
+		g->move.deadline_us = soon;
+}
+
 void move_sent(struct model *m, struct guest *g, const struct operation *op,
 	       const struct command *c)
 {
@@ -161,6 +182,7 @@ void move_sent(struct model *m, struct guest *g, const struct operation *op,
 	g->move.downtime_ms = c->downtime_ms;
 	g->move.total_ms = c->total_ms;
 	operation_end(m, g);
+	hurry(m, g);
 	try_hand_over(m, g);
 }
 

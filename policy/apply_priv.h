@@ -25,8 +25,8 @@ apply_fn apply_guest_want, apply_guest_migrate;
 apply_fn apply_guest_start, apply_guest_stop, apply_guest_pause, apply_guest_resume,
 	apply_guest_hold;
 /* apply_move.c: policy, and executors */
-apply_fn apply_move_begin, apply_move_cancel, apply_move_refuse, apply_report_loaded,
-	apply_report_broken;
+apply_fn apply_move_begin, apply_move_cancel, apply_move_refuse, apply_move_hand_over,
+	apply_report_loaded, apply_report_broken;
 /* apply_node.c */
 apply_fn apply_cluster_name, apply_node_drain, apply_node_activate, apply_node_fence,
 	apply_node_confirm_off, apply_node_fence_set, apply_fence, apply_report_facts;
@@ -45,7 +45,6 @@ done_fn move_prepared, move_prepare_failed, move_sent, move_send_failed, move_ac
 
 /* apply_volume.c: an operation on a volume is over. */
 void volume_done(struct model *m, const struct operation *op, bool ok, const char *text);
-void volume_dropped(struct model *m, const struct operation *op, const char *why);
 
 /*
  * Whether @n is that life, is online and has room for @g now. -ESTALE: the decision has been

@@ -56,7 +56,7 @@ static enum guest_state behind_loss(const struct guest *g)
 	return g->state == GUEST_LOST ? g->before_loss : g->state;
 }
 
-/* The wish ends with the failure, else it would be ordered again and again. */
+/* The wish ends with the failure: it goes on running, and a person asked for nothing else. */
 static void not_paused(struct model *m, struct guest *g, const struct operation *op,
 		       const struct command *c)
 {
@@ -71,8 +71,7 @@ static void not_resumed(struct model *m, struct guest *g, const struct operation
 {
 	(void)op;
 	operation_end(m, g);
-	if (g->desired == DESIRED_RUNNING && behind_loss(g) == GUEST_PAUSED)
-		g->desired = DESIRED_PAUSED;
+	g->resume_retry_us = m->time_us + ha_conf_default.resume_retry_us;
 	guest_note(m, g, SAY("could not be resumed: ", c->text));
 }
 
@@ -141,14 +140,12 @@ int apply_operation_drop(struct model *m, const struct command *c, struct err *r
 		return -ESTALE;
 	if (op->kind == OP_FENCE) {
 		fence_dropped(m, op, c->reason);
-	} else if (op->kind == OP_VOLUME_CREATE || op->kind == OP_VOLUME_DELETE) {
-		volume_dropped(m, op, c->reason);
 	} else if (outcomes[op->kind].may_drop) {
 		STRCPY(failed.text, c->reason);
 		guest_done(m, op, &failed);
 	} else {
 		return err_set(ret_err, -EINVAL,
-			       "operation %llu: a process hangs on it, it cannot be dropped",
+			       "operation %llu: a process may hang on it, it cannot be dropped",
 			       (unsigned long long)c->operation);
 	}
 	return 0;

@@ -75,8 +75,10 @@ int apply_pool_define(struct model *m, const struct command *c, struct err *ret_
 static int create_again(struct model *m, struct volume *v, const struct command *c,
 			struct err *ret_err)
 {
-	if (v->state == VOLUME_CREATING && !v->operation && v->size == c->size)
+	if (v->state == VOLUME_CREATING && !v->operation && v->size == c->size) {
+		v->again = true;
 		return volume_order(m, v, OP_VOLUME_CREATE, ret_err);
+	}
 	return err_set(ret_err, -EEXIST, "volume %s/%s exists already: it is %s", v->pool, v->name,
 		       volume_state_text(v->state));
 }
@@ -162,13 +164,4 @@ void volume_done(struct model *m, const struct operation *op, bool ok, const cha
 	event_add(m, v->name, SAY("volume ", v->pool, "/", v->name, " deleted"));
 	volume_key(v->pool, v->name, key);
 	map_remove(m->volumes, key);
-}
-
-void volume_dropped(struct model *m, const struct operation *op, const char *why)
-{
-	struct volume *v = volume_of(m, op);
-
-	if (v)
-		event_add(m, v->name, SAY("volume ", v->pool, "/", v->name, ": ", why));
-	operation_remove(m, op->id);
 }

@@ -40,6 +40,16 @@ static int check_fits(const struct model *m, const struct guest *g, uint32_t onl
 	return err_set(ret_err, -ENOSPC, "start %s: it fits on no node: %s", g->name, why);
 }
 
+/* A person who says it again has more patience with nothing that failed before. */
+static bool is_wanted_so(const struct guest *g, const struct command *c)
+{
+	if (g->desired != DESIRED_RUNNING || g->state == GUEST_HELD)
+		return false;
+	if (g->state == GUEST_PAUSED && !g->operation)
+		return false;
+	return !is_down(g) || c->node == g->wanted_node;
+}
+
 static int want_running(struct model *m, struct guest *g, const struct command *c,
 			struct err *ret_err)
 {
@@ -49,8 +59,7 @@ static int want_running(struct model *m, struct guest *g, const struct command *
 		return -ENOENT;
 	if (g->state == GUEST_IO_ERROR && !g->operation)
 		operation_order(m, g, OP_RESUME, &g->owner);
-	else if (g->desired == DESIRED_RUNNING && g->state != GUEST_HELD &&
-		 (!is_down(g) || c->node == g->wanted_node))
+	else if (is_wanted_so(g, c))
 		return 0;
 	if (is_down(g)) {
 		rc = check_fits(m, g, c->node, ret_err);
@@ -60,7 +69,9 @@ static int want_running(struct model *m, struct guest *g, const struct command *
 			guest_happens(m, g, EV_OVER, "tried anew", NULL);
 		g->wanted_node = c->node;
 		vec_clear(&g->failures);
+		g->ran = false;
 	}
+	g->resume_retry_us = 0;
 	g->desired = DESIRED_RUNNING;
 	g->stop_now = false;
 	guest_note(m, g, c->reason[0] ? c->reason : "is to run");

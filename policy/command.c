@@ -26,6 +26,7 @@ static const char *const command_kind_names[COMMAND_KIND_MAX] = {
 	[CMD_MOVE_BEGIN] = "move-begin",
 	[CMD_MOVE_CANCEL] = "move-cancel",
 	[CMD_MOVE_REFUSE] = "move-refuse",
+	[CMD_MOVE_HAND_OVER] = "move-hand-over",
 	[CMD_FENCE] = "fence",
 	[CMD_OPERATION_DROP] = "operation-drop",
 	[CMD_REPORT_DONE] = "report-done",

@@ -45,6 +45,8 @@ enum command_kind {
 	 * reason says why; a person's wish is dropped
 	 */
 	CMD_MOVE_REFUSE,
+	/* name: both words are there, and the target was away when the second one came */
+	CMD_MOVE_HAND_OVER,
 	/* node, incarnation, executor: orders OP_FENCE; the node's guests become LOST */
 	CMD_FENCE,
 	/*

@@ -9,9 +9,13 @@ const struct ha_conf ha_conf_default = {
 	.boot_grace_us = 60 * US_PER_S,
 	.start_deadline_us = 60 * US_PER_S,
 	.move_deadline_us = 300 * US_PER_S,
+	.hand_over_deadline_us = 10 * US_PER_S,
 	.fence_deadline_us = 60 * US_PER_S,
 	.fence_retry_us = 1 * US_PER_S,
 	.drain_retry_us = 30 * US_PER_S,
+	.resume_retry_us = 10 * US_PER_S,
+	.start_retry_us = 30 * US_PER_S,
+	.start_retry_max_us = 300 * US_PER_S,
 };
 
 void ha_step(const struct model *m, const struct ha_conf *conf, int64_t now_us, struct ha_out *out)
@@ -25,6 +29,7 @@ void ha_step(const struct model *m, const struct ha_conf *conf, int64_t now_us, 
 	ha_operations_drop(&r); /* those of which nothing can come any more */
 	ha_volumes_repeat(&r);
 	ha_moves_cancel(&r);
+	ha_moves_hand_over(&r);
 	ha_guests_stop(&r);
 	ha_guests_pause(&r);
 	ha_guests_resume(&r);

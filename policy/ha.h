@@ -20,9 +20,13 @@ struct ha_conf {
 	int64_t boot_grace_us;
 	int64_t start_deadline_us;	/* of OP_START, OP_ACTIVATE, OP_PAUSE ... */
 	int64_t move_deadline_us;	/* of a whole migration */
+	int64_t hand_over_deadline_us;	/* once all is sent: the guest stands still meanwhile */
 	int64_t fence_deadline_us;	/* of one fence operation */
 	int64_t fence_retry_us;		/* before the second try; doubles up to 30 s */
 	int64_t drain_retry_us;		/* before a drain tries a migration again that failed */
+	int64_t resume_retry_us;	/* before a resume is ordered again that failed */
+	/* before a node is tried again where a guest that has run before failed to start; doubles */
+	int64_t start_retry_us, start_retry_max_us;
 };
 extern const struct ha_conf ha_conf_default;
 

@@ -35,28 +35,18 @@ void fence_lose_guests(struct model *m, struct node *n)
 			guest_happens(m, g, EV_OWNER_LOST, lost_why(n).text, NULL);
 }
 
-/* Its operation is still there and goes on; its time begins anew, for nobody could work at it. */
-static void renew_deadline(struct model *m, const struct guest *g)
-{
-	struct operation *op = model_operation(m, g->operation);
-	int64_t fresh = m->time_us + ha_conf_default.start_deadline_us;
-
-	if (op && op->deadline_us < fresh)
-		op->deadline_us = fresh;
-}
-
 static void give_back(struct model *m, const struct node *n)
 {
 	struct map_iter it = { 0 };
+	struct owner life = node_life(n);
 	struct guest *g;
 
-	while ((g = map_next(m->guests, &it))) {
-		if (!node_owns(n, g) || g->state != GUEST_LOST)
-			continue;
-		renew_deadline(m, g);
-		guest_happens(m, g, EV_OWNER_BACK,
-			      SAY(n->name, " is back, not fenced: it keeps its guest"), NULL);
-	}
+	operations_renew(m, &life);
+	while ((g = map_next(m->guests, &it)))
+		if (node_owns(n, g) && g->state == GUEST_LOST)
+			guest_happens(m, g, EV_OWNER_BACK,
+				      SAY(n->name, " is back, not fenced: it keeps its guest"),
+				      NULL);
 }
 
 void fence_give_back(struct model *m)
@@ -82,7 +72,7 @@ void fence_wait_for_boot(struct model *m)
 
 	while ((n = map_next(m->nodes, &it))) {
 		if (n->state != NODE_LOST || n->fence_wanted || fence_proven(n) ||
-		    !node_owns_any(m, n))
+		    !node_matters(m, n))
 			continue;
 		n->fence_retry_us = m->time_us + ha_conf_default.boot_grace_us;
 		node_note(m, n,

@@ -192,6 +192,8 @@ static void guest_set_state(struct model *m, struct guest *g, enum guest_state n
 	else
 		guest_note(m, g, SAY(guest_state_text(next), ": ", why));
 	g->state = next;
+	if (next == GUEST_RUNNING)
+		g->ran = true;
 }
 
 int guest_happens(struct model *m, struct guest *g, enum guest_event ev, const char *why,

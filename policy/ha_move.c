@@ -42,6 +42,18 @@ void ha_moves_cancel(struct ha_round *r)
 	ha_each_guest(r, GUEST_MIGRATING, cancel);
 }
 
+/* The second word hands over by itself, unless the target was away then: it is back now. */
+static void hand_over(struct ha_round *r, const struct guest *g)
+{
+	if (g->move.phase == MOVE_SENDING && g->move.sent && g->move.loaded && !why_cancel(r, g))
+		ha_order_guest(r, CMD_MOVE_HAND_OVER, g, "its target is back, and all is there");
+}
+
+void ha_moves_hand_over(struct ha_round *r)
+{
+	ha_each_guest(r, GUEST_MIGRATING, hand_over);
+}
+
 static bool may_begin(const struct ha_round *r, const struct guest *g)
 {
 	return g->desired == DESIRED_RUNNING && !g->operation && owner_online(r->m, &g->owner);

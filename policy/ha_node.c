@@ -58,6 +58,23 @@ bool node_owns_any(const struct model *m, const struct node *n)
 	return false;
 }
 
+static bool works_at_volume(const struct model *m, const struct node *n)
+{
+	struct map_iter it = { 0 };
+	const struct operation *op;
+
+	while ((op = map_next(m->operations, &it)))
+		if (op->volume[0] &&
+		    owner_is(&(struct owner){ op->node, op->incarnation, 0 }, n->id, &n->incarnation))
+			return true;
+	return false;
+}
+
+bool node_matters(const struct model *m, const struct node *n)
+{
+	return node_owns_any(m, n) || works_at_volume(m, n);
+}
+
 bool node_takes_orders(const struct node *n)
 {
 	return node_online(n) && !n->leaving;
@@ -82,7 +99,10 @@ static void begin_life(struct model *m, struct node *n, const struct id *incarna
 static void come_back(struct model *m, struct node *n)
 {
 	const char *why = "its agent is here";
+	struct owner life = node_life(n);
 
+	if (!node_online(n))
+		operations_renew(m, &life);
 	if (fence_proven(n))
 		why = "ALARM: it was said to be off, and the same life of it is here: check its "
 		      "fence device, "

@@ -30,6 +30,11 @@ void node_forget_leavers(struct model *m);
 
 bool node_owns(const struct node *n, const struct guest *g); /* in its present or last life */
 bool node_owns_any(const struct model *m, const struct node *n);
+/*
+ * Its last life owns guests, or was told to make or delete a volume and has not said what came of
+ * it: it could still do harm.
+ */
+bool node_matters(const struct model *m, const struct node *n);
 bool node_takes_orders(const struct node *n); /* online, and a voter */
 struct owner node_life(const struct node *n); /* epoch 0 */
 

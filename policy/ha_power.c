@@ -86,7 +86,7 @@ static void pause(struct ha_round *r, const struct guest *g)
 
 static void resume(struct ha_round *r, const struct guest *g)
 {
-	if (g->desired == DESIRED_RUNNING && !g->operation)
+	if (g->desired == DESIRED_RUNNING && !g->operation && ha_due(r, g->resume_retry_us))
 		ha_order_guest(r, CMD_GUEST_RESUME, g, "it is paused and wanted running");
 }
 
@@ -110,6 +110,24 @@ static bool failed_everywhere(struct ha_round *r, const struct guest *g)
 	return place_guest(r->m, &blameless, g->wanted_node, 0, &r->extra, r->now, why) != 0;
 }
 
+/* Whether a node comes back into question by itself; looks again then. */
+static bool tried_later(struct ha_round *r, const struct guest *g)
+{
+	struct map_iter it = { 0 };
+	const struct node *n;
+	bool later = false;
+
+	while ((n = map_next(r->m->nodes, &it))) {
+		int64_t until = place_out_until(g, n->id, r->now);
+
+		if (!node_takes_orders(n) || until == INT64_MAX)
+			continue;
+		later = true;
+		ha_due(r, until);
+	}
+	return later;
+}
+
 static void start(struct ha_round *r, const struct guest *g)
 {
 	char why[MODEL_TEXT_MAX];
@@ -121,7 +139,7 @@ static void start(struct ha_round *r, const struct guest *g)
 	if (node)
 		ha_order_at(r, CMD_GUEST_START, g, node,
 			    SAY("on ", model_node_name(r->m, node), " (", why, ")"));
-	else if (g->state == GUEST_RECOVERING && failed_everywhere(r, g))
+	else if (g->state == GUEST_RECOVERING && failed_everywhere(r, g) && !tried_later(r, g))
 		ha_order_guest(r, CMD_GUEST_HOLD, g,
 			       SAY("given up, 'domus guest start ", g->name,
 				   "' tries anew; the last: ", guest_last_reason(g)));

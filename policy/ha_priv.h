@@ -48,6 +48,7 @@ void ha_fence_lost(struct ha_round *r);
 void ha_operations_drop(struct ha_round *r);
 void ha_volumes_repeat(struct ha_round *r);
 void ha_moves_cancel(struct ha_round *r);
+void ha_moves_hand_over(struct ha_round *r);
 void ha_guests_stop(struct ha_round *r);
 void ha_guests_pause(struct ha_round *r);
 void ha_guests_resume(struct ha_round *r);

@@ -11,14 +11,14 @@ static bool gone_for_long(struct ha_round *r, const struct node *n)
 
 /*
  * Without a device only a person, or the node itself, can bring the proof. A node that owns
- * nothing is left in peace.
+ * nothing, and works at no volume, is left in peace.
  */
 static bool needs_fencing(struct ha_round *r, const struct node *n)
 {
 	if (!n->fence_agent[0] || n->fence_operation || id_is_none(&n->incarnation) ||
 	    fence_proven(n))
 		return false;
-	return n->fence_wanted || (node_owns_any(r->m, n) && gone_for_long(r, n));
+	return n->fence_wanted || (node_matters(r->m, n) && gone_for_long(r, n));
 }
 
 /* The nodes take turns: one that cannot reach the device does not hold up the proof. */
@@ -39,7 +39,8 @@ static void fence(struct ha_round *r, const struct node *n)
 	const struct node *executor = pick_executor(r, n);
 	const char *why = n->fence_wanted         ? "a person wants it"
 			  : n->state == NODE_AWAY ? "its agent does not come back"
-						  : "it is lost and owns guests";
+			  : node_owns_any(r->m, n) ? "it is lost and owns guests"
+						   : "it is lost and worked at a volume";
 
 	if (!executor)
 		return;
@@ -65,16 +66,6 @@ static const char *why_drop_fence(struct ha_round *r, const struct operation *op
 	return ha_overdue(r, op) ? "fencing took too long: another node tries" : NULL;
 }
 
-/* An agent that is only away comes back and goes on with it. */
-static const char *why_drop_volume(struct ha_round *r, const struct operation *op)
-{
-	const struct node *n = model_node(r->m, op->node);
-
-	if (!ha_executor_gone(r, op) || (n && n->state == NODE_AWAY && !gone_for_long(r, n)))
-		return NULL;
-	return "the node that worked at it has gone: another one goes on";
-}
-
 /* Its guest's process is known and stays: only the order is taken back. */
 static const char *why_drop_order(struct ha_round *r, const struct operation *op)
 {
@@ -89,8 +80,8 @@ void ha_operations_drop(struct ha_round *r)
 {
 	static const char *(*const why_drop[OP_KIND_MAX])(struct ha_round *,
 							  const struct operation *) = {
-		[OP_FENCE] = why_drop_fence,          [OP_VOLUME_CREATE] = why_drop_volume,
-		[OP_VOLUME_DELETE] = why_drop_volume, [OP_PAUSE] = why_drop_order,
+		[OP_FENCE] = why_drop_fence,
+		[OP_PAUSE] = why_drop_order,
 		[OP_RESUME] = why_drop_order,
 	};
 	struct map_iter it = { 0 };

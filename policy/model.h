@@ -137,7 +137,13 @@ struct guest {
 	/* migrations that failed since the last success, or since its node's drain began */
 	uint32_t move_failures;
 	int64_t move_retry_us;		/* ledger time before which a drain begins no further one */
-	VEC(struct failure) failures;	/* within the window; the oldest first, at most 64 */
+	int64_t resume_retry_us;	/* ledger time before which no further resume is ordered */
+	/*
+	 * it has run since a person wanted it to: then starts that fail are tried again, with
+	 * growing pauses, and are no reason to give it up
+	 */
+	bool ran;
+	VEC(struct failure) failures;	/* the oldest first; of each node the newest 32 */
 	VEC(struct reason) reasons;	/* the newest last */
 };
 
@@ -226,6 +232,8 @@ struct volume {
 	uint64_t size;			/* bytes */
 	enum volume_state state;
 	uint64_t operation;
+	/* of CREATING: begun before by a node that did not say what came of it */
+	bool again;
 	char reason[MODEL_TEXT_MAX];	/* why FAILED */
 };
 

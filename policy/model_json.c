@@ -106,9 +106,11 @@ static void guest_json(struct jsonw *j, const void *record)
 	jsonw_kv_str(j, "on_reboot", after_text(g->on_reboot));
 	jsonw_kv_u64(j, "operation", g->operation);
 	kv_owner(j, "owner", &g->owner);
+	jsonw_kv_bool(j, "ran", g->ran);
 	kv_reasons(j, g);
 	jsonw_kv_u64(j, "restart_max", g->restart_max);
 	jsonw_kv_u64(j, "restart_window_s", g->restart_window_s);
+	jsonw_kv_i64(j, "resume_retry_us", g->resume_retry_us);
 	jsonw_kv_u64(j, "revision", g->revision);
 	jsonw_kv_str(j, "spec", g->spec);
 	jsonw_kv_str(j, "state", guest_state_text(g->state));
@@ -194,6 +196,7 @@ static void volume_json(struct jsonw *j, const void *record)
 	const struct volume *v = record;
 
 	jsonw_object(j);
+	jsonw_kv_bool(j, "again", v->again);
 	jsonw_kv_str(j, "name", v->name);
 	jsonw_kv_u64(j, "operation", v->operation);
 	jsonw_kv_str(j, "pool", v->pool);

@@ -3,6 +3,7 @@
 #include "place.h"
 
 #include "ha_node.h"
+#include "policy/ha.h"
 
 /* One node's claim to a guest. */
 struct candidate {
@@ -20,20 +21,55 @@ static bool counts(const struct guest *g, const struct failure *f, int64_t now_u
 	       now_us - f->time_us <= (int64_t)g->restart_window_s * US_PER_S;
 }
 
-/* A node where it failed to start, or ended by itself more often than it may be restarted there. */
-static const char *failed_there(const struct guest *g, uint32_t node, int64_t now_us)
+/* What has happened to it on one node, within its window. */
+struct record_there {
+	uint32_t ends, starts; /* it ended by itself; it failed to start */
+	int64_t last_start_us;
+};
+
+static struct record_there record_there(const struct guest *g, uint32_t node, int64_t now_us)
 {
+	struct record_there there = { 0 };
 	const struct failure *f;
-	uint32_t ends = 0;
 
 	vec_each(f, &g->failures) {
 		if (f->node != node || !counts(g, f, now_us))
 			continue;
+		there.ends += !f->start;
+		there.starts += f->start;
 		if (f->start)
-			return "it failed to start there";
-		ends++;
+			there.last_start_us = f->time_us;
 	}
-	return ends > g->restart_max ? "it ended there too often" : NULL;
+	return there;
+}
+
+/* One more failed start, twice the pause. */
+static int64_t pause_after(uint32_t starts)
+{
+	int64_t pause = ha_conf_default.start_retry_us;
+
+	while (starts-- > 1 && pause < ha_conf_default.start_retry_max_us)
+		pause *= 2;
+	return pause < ha_conf_default.start_retry_max_us ? pause
+							  : ha_conf_default.start_retry_max_us;
+}
+
+int64_t place_out_until(const struct guest *g, uint32_t node, int64_t now_us)
+{
+	struct record_there there = record_there(g, node, now_us);
+
+	if (there.ends > g->restart_max || (there.starts && !g->ran))
+		return INT64_MAX;
+	return there.starts ? there.last_start_us + pause_after(there.starts) : 0;
+}
+
+/* A node where it failed to start, or ended by itself more often than it may be restarted there. */
+static const char *failed_there(const struct guest *g, uint32_t node, int64_t now_us)
+{
+	if (place_out_until(g, node, now_us) <= now_us)
+		return NULL;
+	return record_there(g, node, now_us).starts ? "it failed to start there"
+						    : "it ended there too often";
 }
 
 static size_t guests_at(const struct model *m, uint32_t node)

@@ -4,7 +4,7 @@
 
 #include <string.h>
 
-#define FAILURES_MAX 64
+#define FAILURES_MAX 32 /* of each node: more than a specification's restart_max */
 
 void event_add(struct model *m, const char *subject, const char *text)
 {
@@ -43,9 +43,15 @@ const char *guest_last_reason(const struct guest *g)
 void guest_failure(struct model *m, struct guest *g, uint32_t node, bool start)
 {
 	struct failure f = { .node = node, .time_us = m->time_us, .start = start };
+	size_t there = 0, oldest = 0;
 
-	if (g->failures.n == FAILURES_MAX)
-		vec_remove(&g->failures, 0);
+	for (size_t i = g->failures.n; i-- > 0;)
+		if (g->failures.v[i].node == node) {
+			there++;
+			oldest = i;
+		}
+	if (there >= FAILURES_MAX)
+		vec_remove(&g->failures, oldest);
 	vec_push(&g->failures, f);
 }
 
@@ -106,6 +112,19 @@ void operation_order(struct model *m, struct guest *g, enum op_kind kind, const 
 	op->deadline_us = deadline(m, kind, g);
 	g->operation = op->id;
 	g->revision = m->index;
+}
+
+void operations_renew(struct model *m, const struct owner *life)
+{
+	int64_t fresh = m->time_us + ha_conf_default.start_deadline_us;
+	struct map_iter it = { 0 };
+	struct operation *op;
+
+	while ((op = map_next(m->operations, &it)))
+		if (owner_is(&(struct owner){ op->node, op->incarnation, 0 }, life->node,
+			     &life->incarnation) &&
+		    op->deadline_us < fresh)
+			op->deadline_us = fresh;
 }
 
 void operation_remove(struct model *m, uint64_t id)

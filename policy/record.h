@@ -24,6 +24,8 @@ void guest_failure(struct model *m, struct guest *g, uint32_t node, bool start);
 struct operation *operation_add(struct model *m, enum op_kind kind, const struct owner *at);
 /* For a guest: becomes the one under way, in place of another. */
 void operation_order(struct model *m, struct guest *g, enum op_kind kind, const struct owner *at);
+/* That life is back: nobody could work at its operations meanwhile, so their time begins anew. */
+void operations_renew(struct model *m, const struct owner *life);
 void operation_remove(struct model *m, uint64_t id); /* 0 and unknown ids are fine */
 /* The guest has none under way any more. */
 void operation_end(struct model *m, struct guest *g);

@@ -121,7 +121,7 @@ bool job_has(const struct exec *x, const char *guest, enum op_kind kind)
 	const struct job *j;
 
 	while ((j = map_next(x->jobs, &it)))
-		if (j->op.kind == kind && !strcmp(j->op.guest, guest))
+		if (j->op.kind == kind && !j->done && !strcmp(j->op.guest, guest))
 			return true;
 	return false;
 }

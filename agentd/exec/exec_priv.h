@@ -95,7 +95,7 @@ void local_reconcile(struct exec *x);				/* ends what must not run, reports what
 /* jobs: exec.c */
 void job_step(struct job *j);
 void job_step_guest(struct exec *x, const char *guest);		/* all jobs of a guest */
-bool job_has(const struct exec *x, const char *guest, enum op_kind kind);
+bool job_has(const struct exec *x, const char *guest, enum op_kind kind);	/* one that has not reported yet */
 bool job_begin(struct job *j, int started, const struct err *err);	/* after a call that returned @started: busy, or failed */
 void job_called(void *job, const struct err *err);		/* driver_done_fn, storage_done_fn: an error fails the job */
 void job_fail(struct job *j, const char *why);

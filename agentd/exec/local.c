@@ -146,7 +146,7 @@ static bool is_target(const struct exec *x, const struct guest *g, uint64_t epoc
 	return g->move.phase != MOVE_NONE && exec_is_me(x, &g->move.target) && g->move.target.epoch == epoch;
 }
 
-/* Jobs that see to the end of a process themselves, and report it. */
+/* Jobs that see to the end of a process themselves, and will report it. */
 static bool job_in_charge(const struct exec *x, const char *guest)
 {
 	return job_has(x, guest, OP_STOP) || job_has(x, guest, OP_KILL) || job_has(x, guest, OP_START) ||
@@ -193,18 +193,23 @@ static void finish(struct exec *x, struct local *l, enum end_cause cause, const 
 	local_end(x, l);
 }
 
+/* How the guest ended itself; END_CAUSE_INVALID: it did not. */
+static enum end_cause cause_of(const struct exec *x, const struct local *l)
+{
+	struct domain_info info;
+
+	local_info(x, l, &info);
+	if (info.state == DOMAIN_POWERED_OFF)
+		return info.rebooted ? END_REBOOT : END_POWEROFF;
+	return info.state == DOMAIN_CRASHED ? END_CRASH : END_CAUSE_INVALID;
+}
+
 static void on_state(struct exec *x, struct local *l, const char *why)
 {
-	switch (local_state(x, l)) {
-	case DOMAIN_POWERED_OFF:
-		finish(x, l, END_POWEROFF, why);
-		break;
-	case DOMAIN_CRASHED:
-		finish(x, l, END_CRASH, why);
-		break;
-	default:
-		break;
-	}
+	enum end_cause cause = cause_of(x, l);
+
+	if (cause != END_CAUSE_INVALID)
+		finish(x, l, cause, why);
 	job_step_guest(x, l->guest);
 }
 
@@ -263,6 +268,7 @@ static enum guest_state seen_state(enum domain_state s)
 	switch (s) {
 	case DOMAIN_RUNNING: return GUEST_RUNNING;
 	case DOMAIN_PAUSED: return GUEST_PAUSED;
+	case DOMAIN_SENT: return GUEST_PAUSED;	/* the migration that it was sent for is over, and it was not resumed */
 	case DOMAIN_IO_ERROR: return GUEST_IO_ERROR;
 	default: return GUEST_STATE_INVALID;
 	}
@@ -316,8 +322,8 @@ static void reconcile_local(struct exec *x, struct local *l)
 		map_volumes(x, g, l);	/* those see to it themselves */
 	if (target && !owner && state == DOMAIN_LOADED && !g->move.loaded)
 		report_loaded(x, l);
-	if (state == DOMAIN_POWERED_OFF || state == DOMAIN_CRASHED)
-		finish(x, l, state == DOMAIN_CRASHED ? END_CRASH : END_POWEROFF, "the guest ended while nobody looked");
+	if (cause_of(x, l) != END_CAUSE_INVALID)
+		finish(x, l, cause_of(x, l), "the guest ended while nobody looked");
 	if (owner)
 		compare_state(x, g, l);
 }

@@ -2,13 +2,18 @@
  * Start, stop, kill, pause and resume of a guest on this node. */
 #include "exec_priv.h"
 
-/* Runs the vCPUs, if the gate lets us at this moment; else the next sync tries again. */
+/*
+ * Runs the vCPUs, if the gate lets us at this moment; else the next sync tries again. One that has sent all stands still,
+ * too, and is ours to run: its migration is over, or this order would not stand.
+ */
 static void run(struct job *j, struct local *l)
 {
+	const struct driver_ops *ops = j->x->conf.driver.ops;
+	bool sent = local_state(j->x, l) == DOMAIN_SENT;
 	struct err err;
 
 	if (exec_may_run(j->x))
-		job_begin(j, j->x->conf.driver.ops->cont(j->x->conf.driver.drv, l->domain, job_called, j, &err), &err);
+		job_begin(j, (sent ? ops->resume_source : ops->cont)(j->x->conf.driver.drv, l->domain, job_called, j, &err), &err);
 	if (j->failure[0])
 		job_step(j);
 }

@@ -68,8 +68,8 @@ void step_send(struct job *j)
 		return;				/* its end is reported for itself */
 	if (state == DOMAIN_SENT)
 		offer(j, l);
-	else if (state == DOMAIN_SENDING)
-		return;
+	else if (state == DOMAIN_SENDING || state == DOMAIN_BEING_CREATED || state == DOMAIN_ENDING)
+		return;				/* under way, or not known yet: what it has sent may be all */
 	else if (j->asked || j->failure[0] || state != DOMAIN_RUNNING) {
 		job_fail(j, l->why[0] ? l->why : "the stream broke");
 		job_report(j, "");

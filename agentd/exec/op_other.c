@@ -55,11 +55,13 @@ void step_fence(struct job *j)
 	}
 }
 
-/* Begun by an agent before us, and found done. */
+/* Begun by an agent before us, here or elsewhere, and found done. */
 static void volume_done(void *ctx, const struct err *err)
 {
 	struct job *j = ctx;
-	int settled = j->op.kind == OP_VOLUME_CREATE ? (j->inherited ? -EEXIST : 0) : -ENOENT;
+	const struct volume *v = model_volume(j->x->conf.model, j->op.pool, j->op.volume);
+	bool begun = j->inherited || (v && v->again);
+	int settled = j->op.kind == OP_VOLUME_CREATE ? (begun ? -EEXIST : 0) : -ENOENT;
 	static const struct err fine;
 
 	job_called(j, settled && err->code == settled ? &fine : err);

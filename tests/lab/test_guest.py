@@ -20,7 +20,7 @@ from labkit import (DomusFailed, Fetch, domus, get_page, guest_address, guest_sp
 FAILED, USAGE, MISSING = 1, 2, 3    # exit codes of domus, as its manual lists them
 ENDS_S = 10                         # in which a guest has gone that was told to, far below its stop timeout of 60 s
 # Tests end one guest again and again, so what has failed is forgotten at once.
-FORGIVING = {"restart_max": 1000, "restart_window_s": 1, "vnc": True}
+FORGIVING = {"restart_max": 30, "restart_window_s": 1, "vnc": True}
 
 
 def ready(cluster: Cluster, name: str = "web1", on: str | None = None, **wishes: object) -> Fetch:

@@ -193,6 +193,70 @@ static void test_agent_restart_adopts(void **state)
 	world_free(w);
 }
 
+static bool is_sending(struct world *w, void *ctx)
+{
+	(void)ctx;
+	return cluster_guest(w, 2, "web1")->move.phase == MOVE_SENDING;
+}
+
+/*
+ * The source's agent dies while the guest is being sent. By the time that its successor hears from the QEMU, all may be sent, or
+ * not: the migration is not taken for failed meanwhile, and the guest does not stand still for ever.
+ */
+static void test_agent_restarts_while_sending(void **state)
+{
+	static const struct world_faults deaf = { .hypervisor = 100 }, none;
+
+	(void)state;
+	for (int64_t gap = 0; gap < 1000; gap += 100) {
+		struct world *w = cluster_new(11, 3);
+		uint32_t from = start_with_volume(w);
+
+		migrate(w);
+		assert_true(world_until(w, is_sending, NULL, 20 * S));
+		world_run(w, 50 * US_PER_MS);
+		world_agent_kill(w, from);
+		world_run(w, gap * US_PER_MS);
+		world_set_faults(w, &deaf);
+		world_agent_start(w, from);
+		world_run(w, 10);
+		world_set_faults(w, &none);
+		assert_true(cluster_all_current(w, 20 * S));
+		cluster_until(w, (struct cluster_wish){ 2, "web1", GUEST_RUNNING, 0, 0 }, 60 * S);
+		world_run(w, S);
+		assert_int_equal(sim_world_running(world_guests(w), &cluster_guest(w, 2, "web1")->uuid), 1);
+		assert_int_equal(world_double_runs(w), 0);
+		world_free(w);
+	}
+}
+
+static bool vcpus_run(struct world *w, void *ctx)
+{
+	(void)ctx;
+	return sim_world_running(world_guests(w), &cluster_guest(w, 1, "web1")->uuid) > 0;
+}
+
+/* A guest that powers itself off as soon as it runs is stopped, and not taken for one that crashed. */
+static void test_powers_off_at_once(void **state)
+{
+	struct world *w = cluster_new(12, 3);
+	const struct guest *g;
+	char node[16];
+
+	(void)state;
+	cluster_define(w, "web1", 256);
+	cluster_want(w, 1, "web1", DESIRED_RUNNING);
+	g = cluster_guest(w, 1, "web1");
+	assert_true(world_until(w, vcpus_run, NULL, 20 * S));
+	snprintf(node, sizeof(node), "n%u", g->owner.node);
+	assert_int_equal(sim_guest_deed(world_guests(w), node, &g->uuid, SIM_POWERS_OFF), 0);
+	cluster_until(w, (struct cluster_wish){ 1, "web1", GUEST_STOPPED, 0, 0 }, 20 * S);
+	world_run(w, 5 * S);
+	assert_int_equal(cluster_guest(w, 1, "web1")->desired, DESIRED_STOPPED);
+	assert_int_equal(cluster_guest(w, 1, "web1")->state, GUEST_STOPPED);
+	world_free(w);
+}
+
 /* A node that is cut off refuses orders in a sentence; its guest is fenced away by the majority, and never runs twice. */
 static void test_minority_refuses(void **state)
 {
@@ -249,6 +313,8 @@ int main(void)
 		cmocka_unit_test(test_no_volume_is_left_behind),
 		cmocka_unit_test(test_io_error_during_migration),
 		cmocka_unit_test(test_agent_restart_adopts),
+		cmocka_unit_test(test_agent_restarts_while_sending),
+		cmocka_unit_test(test_powers_off_at_once),
 		cmocka_unit_test(test_minority_refuses),
 		cmocka_unit_test(test_all_down_and_up),
 	};

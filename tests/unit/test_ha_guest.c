@@ -450,7 +450,10 @@ static void test_restart_limit(void **state)
 	arena_free(a);
 }
 
-/* Paused and resumed by orders; a failed order ends the wish instead of being repeated for ever. */
+/*
+ * Paused and resumed by orders. A failed pause ends the wish; a failed resume is tried again after
+ * a while, or at once when a person says so again.
+ */
 static void test_pause(void **state)
 {
 	struct arena *a = arena_new(1, false);
@@ -473,11 +476,66 @@ static void test_pause(void **state)
 	arena_done(a, "web2", OP_RESUME, "busy");
 	assert_int_equal(arena_decide(a), 0);
 	arena_is(a, "web2", GUEST_PAUSED, 1);
+	assert_int_equal(a->again_us, a->now + a->conf.resume_retry_us);
+	arena_wait(a, a->conf.resume_retry_us);
+	arena_done(a, "web2", OP_RESUME, "busy");
+	assert_int_equal(arena_decide(a), 0);
 	arena_want(a, "web2", DESIRED_RUNNING);
 	arena_decide(a);
 	arena_wait(a, a->conf.start_deadline_us);
 	assert_int_equal(arena_guest(a, "web2")->operation, 0);
 	assert_true(arena_said(a, "could not be resumed: it took too long"));
+	assert_int_equal(arena_guest(a, "web2")->desired, DESIRED_RUNNING);
+	arena_free(a);
+}
+
+/*
+ * A guest that has run before is not given up because its starts fail, as when storage comes up
+ * later than the nodes: it is tried again on each node, with growing pauses.
+ */
+static void test_starts_fail_for_a_while(void **state)
+{
+	struct arena *a = arena_new(2, false);
+	int64_t pause = a->conf.start_retry_us;
+
+	(void)state;
+	arena_run(a, "web1", 128, 1);
+	arena_ended(a, "web1", END_CRASH);
+	for (int round = 0; round < 4; round++) {
+		for (int node = 0; node < 2; node++) {
+			arena_decide(a);
+			arena_done(a, "web1", OP_START, "the folder is not there");
+		}
+		assert_int_equal(arena_decide(a), 1);
+		arena_is(a, "web1", GUEST_RECOVERING, 0);
+		assert_true(arena_said(a, "waits for a node: n1: it failed to start there"));
+		assert_int_equal(a->again_us, a->now + pause);
+		arena_wait(a, pause);
+		pause = 2 * pause < a->conf.start_retry_max_us ? 2 * pause : a->conf.start_retry_max_us;
+	}
+	arena_done(a, "web1", OP_START, NULL);
+	assert_int_equal(arena_guest(a, "web1")->state, GUEST_RUNNING);
+	arena_free(a);
+}
+
+/* Each node may be tried restart_max times, however many nodes there are. */
+static void test_restart_max_counts_for_each_node(void **state)
+{
+	struct arena *a = arena_new(3, false);
+	unsigned crashes = 0;
+
+	(void)state;
+	arena_run(a, "web1", 128, 1);
+	arena_guest(a, "web1")->restart_max = 30;
+	while (arena_guest(a, "web1")->state == GUEST_RUNNING && crashes < 200) {
+		arena_ended(a, "web1", END_CRASH);
+		crashes++;
+		arena_decide(a);
+		if (arena_guest(a, "web1")->state == GUEST_STARTING)
+			arena_done(a, "web1", OP_START, NULL);
+	}
+	arena_is(a, "web1", GUEST_HELD, 0);
+	assert_int_equal(crashes, 3 * 31);
 	arena_free(a);
 }
 
@@ -586,6 +644,8 @@ int main(void)
 		cmocka_unit_test(test_deadline_while_away),
 		cmocka_unit_test(test_restart_limit),
 		cmocka_unit_test(test_pause),
+		cmocka_unit_test(test_starts_fail_for_a_while),
+		cmocka_unit_test(test_restart_max_counts_for_each_node),
 		cmocka_unit_test(test_paused_again),
 		cmocka_unit_test(test_reported_states),
 		cmocka_unit_test(test_idempotent),

@@ -312,6 +312,47 @@ static void test_source_ends_while_it_sends(void **state)
 	arena_free(a);
 }
 
+/*
+ * The target's agent is away when the second word comes: when it is back the leader hands over. The
+ * guest stands still meanwhile, so that this has little time.
+ */
+static void test_target_away_at_the_hand_over(void **state)
+{
+	struct arena *a = sending(), *b = sending();
+
+	(void)state;
+	loaded(a, web(a)->move.target.epoch);
+	arena_open(a, N(1) | N(3), ALL);
+	arena_done(a, "web1", OP_SEND, NULL);
+	assert_int_equal(web(a)->owner.node, 1);
+	arena_open(a, ALL, ALL);
+	arena_decide(a);
+	assert_int_equal(web(a)->owner.node, 2);
+	arena_done(a, "web1", OP_ACTIVATE, NULL);
+	arena_is(a, "web1", GUEST_RUNNING, 2);
+	arena_done(b, "web1", OP_SEND, NULL);
+	assert_int_equal(web(b)->move.deadline_us, b->m->time_us + b->conf.hand_over_deadline_us);
+	arena_free(a);
+	arena_free(b);
+}
+
+/* An agent that was away has its time anew: its guest is not ended for what nobody could do. */
+static void test_agent_back_has_its_time(void **state)
+{
+	struct arena *a = activating();
+
+	(void)state;
+	arena_open(a, N(1) | N(3), ALL);
+	arena_wait(a, a->conf.agent_grace_us - US_PER_S);
+	arena_open(a, ALL, ALL);
+	arena_decide(a);
+	arena_wait(a, a->conf.start_deadline_us - a->conf.agent_grace_us + 2 * US_PER_S);
+	arena_is(a, "web1", GUEST_MIGRATING, 2);
+	arena_done(a, "web1", OP_ACTIVATE, NULL);
+	arena_is(a, "web1", GUEST_RUNNING, 2);
+	arena_free(a);
+}
+
 /* Each phase has a deadline (rule H3). */
 static void test_send_takes_too_long(void **state)
 {
@@ -660,6 +701,8 @@ int main(void)
 		cmocka_unit_test(test_target_restarts),
 		cmocka_unit_test(test_source_ends_when_all_is_sent),
 		cmocka_unit_test(test_source_ends_while_it_sends),
+		cmocka_unit_test(test_target_away_at_the_hand_over),
+		cmocka_unit_test(test_agent_back_has_its_time),
 		cmocka_unit_test(test_send_takes_too_long),
 		cmocka_unit_test(test_resume_fails),
 		cmocka_unit_test(test_activate_fails),

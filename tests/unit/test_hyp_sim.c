@@ -83,7 +83,7 @@ static void on_adopted(void *ctx)
 	n->adopted = true;
 }
 
-static const struct driver_events events = { on_event, on_found, on_adopted };
+static const struct driver_events events = { on_event, on_found, on_adopted, NULL };
 
 static const char *fault(void *ctx, const char *node, const struct id *uuid, enum sim_point point)
 {

@@ -145,7 +145,7 @@ static const struct {
 	{ "{" GOOD ",\"vnc\":1}", "\"vnc\" must be true or false" },
 	{ "{" GOOD ",\"on_crash\":\"explode\"}", "\"on_crash\"" },
 	{ "{" GOOD ",\"stop_timeout_s\":0}", "\"stop_timeout_s\"" },
-	{ "{" GOOD ",\"restart_max\":1001}", "\"restart_max\"" },
+	{ "{" GOOD ",\"restart_max\":31}", "\"restart_max\"" },
 	{ "{" GOOD ",\"disks\":{}}", "\"disks\" must be an array" },
 	{ "{" GOOD ",\"disks\":[1]}", "\"disks\"[0]: must be an object" },
 	{ "{" GOOD ",\"disks\":[{}]}", "\"disks\"[0]: \"volume\" is missing" },
