@@ -10,8 +10,11 @@
 
 #include <qb/qbipcc.h>
 
+#define REQUEST_MAX (PROTO_REQUEST_MAX + sizeof(struct qb_ipc_request_header))
 /* One message of a reply; the agent's own limit is lower. */
 #define MESSAGE_MAX (PROTO_CHUNK_MAX + 4096)
+/* So long is tried to get in when the agent's door is crowded. */
+#define CONNECT_MS  3000
 
 struct qb_client {
 	qb_ipcc_connection_t *c;
@@ -113,6 +116,25 @@ static enum reply_code not_connected(int err, const char *service, struct err *r
 	return REPLY_NO_AGENT;
 }
 
+/*
+ * The agent lets in one at each turn of its loop; when more are at its door than the kernel lets wait,
+ * the next one hears EAGAIN at once. They may be a crowd that means harm, so we do not give way.
+ */
+static qb_ipcc_connection_t *connect_patiently(const char *service)
+{
+	const struct timespec moment = { 0, 5 * 1000 * 1000 };
+	int64_t until = now_ms() + CONNECT_MS;
+	qb_ipcc_connection_t *c;
+
+	for (;;) {
+		errno = 0;
+		c = qb_ipcc_connect(service, REQUEST_MAX);
+		if (c || errno != EAGAIN || now_ms() >= until)
+			return c;
+		nanosleep(&moment, NULL);
+	}
+}
+
 enum reply_code client_connect(const char *suffix, struct client *ret, struct err *ret_err)
 {
 	static const struct client_ops ops = { .exchange = exchange, .close = qb_close };
@@ -125,8 +147,7 @@ enum reply_code client_connect(const char *suffix, struct client *ret, struct er
 			PROTO_SUFFIX_MAX);
 		return REPLY_BAD_REQUEST;
 	}
-	errno = 0;
-	c = qb_ipcc_connect(service, PROTO_REQUEST_MAX + sizeof(struct qb_ipc_request_header));
+	c = connect_patiently(service);
 	if (!c)
 		return not_connected(errno ? errno : ECONNREFUSED, service, ret_err);
 	q = mem_new(struct qb_client);
