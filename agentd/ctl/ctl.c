@@ -48,7 +48,7 @@ int ctl_new(const struct env *env, struct engine *engine, const char *suffix, st
 			       PROTO_SUFFIX_MAX);
 	ctl = mem_new(struct ctl);
 	ctl->api = api_new(env, engine, on_reply, ctl);
-	r = ipc_new(env, service, &ops, ctl, &ctl->ipc, ret_err);
+	r = ipc_new(env, service, IPC_STRANGER_US, &ops, ctl, &ctl->ipc, ret_err);
 	if (r < 0) {
 		ctl_free(ctl);
 		return r;

@@ -281,8 +281,8 @@ static void listen_limits(qb_ipcs_service_t *service)
 	qb_ipcs_request_rate_limit(service, QB_IPCS_RATE_SLOW);
 }
 
-int ipc_new(const struct env *env, const char *service, const struct ipc_ops *ops, void *ctx,
-	    struct ipc **ret_ipc, struct err *ret_err)
+int ipc_new(const struct env *env, const char *service, int64_t stranger_us,
+	    const struct ipc_ops *ops, void *ctx, struct ipc **ret_ipc, struct err *ret_err)
 {
 	struct qb_ipcs_service_handlers handlers = {
 		.connection_accept = on_accept,
@@ -290,7 +290,6 @@ int ipc_new(const struct env *env, const char *service, const struct ipc_ops *op
 		.connection_closed = on_closed,
 		.connection_destroyed = on_destroyed,
 	};
-	struct qb_ipcs_poll_handlers poll = qb_loop_handlers();
 	struct ipc *ipc = mem_new(struct ipc);
 	int r;
 
@@ -300,8 +299,7 @@ int ipc_new(const struct env *env, const char *service, const struct ipc_ops *op
 		abort();
 	qb_ipcs_service_context_set(ipc->service, ipc);
 	listen_limits(ipc->service);
-	qb_ipcs_poll_handlers_set(ipc->service, &poll);
-	r = qb_ipcs_run(ipc->service);
+	r = qb_loop_listen(ipc->service, stranger_us);
 	if (r < 0) {
 		free(ipc);
 		return err_set(ret_err, r, "local API: cannot listen as \"%s\": %s%s", service,

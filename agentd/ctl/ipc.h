@@ -27,15 +27,19 @@ struct ipc_ops {
 	void (*gone)(void *ctx, struct ipc_client *client);
 };
 
+/* In this time an honest client has said who it is, on a machine that is very busy too. */
+#define IPC_STRANGER_US (5 * US_PER_S)
+
 /*
  * Listens as @service (proto_service_name gives it). -EADDRINUSE: another agent does already.
  * @env must be that of a running base/loop.h.
  *
  * A client that sends what is no message of ours, or does not fetch its replies within 5 s, is
- * disconnected. Root and members of the group `domus` may connect.
+ * disconnected. Root and members of the group `domus` may connect. One that does not say who it
+ * is within @stranger_us is disconnected, and earlier when there are many such.
  */
-int ipc_new(const struct env *env, const char *service, const struct ipc_ops *ops, void *ctx,
-	    struct ipc **ret_ipc, struct err *ret_err);
+int ipc_new(const struct env *env, const char *service, int64_t stranger_us,
+	    const struct ipc_ops *ops, void *ctx, struct ipc **ret_ipc, struct err *ret_err);
 void ipc_free(struct ipc *ipc);	/* disconnects all, each `gone`. Accepts NULL */
 
 /* Copies @text and sends it as soon as the client takes it. */

@@ -9,11 +9,17 @@
 #include "ctl/dispatch.h"
 #include "ctl/ipc.h"
 
+#include <fcntl.h>
+#include <poll.h>
 #include <qb/qbipcc.h>
+#include <qb/qblog.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <sys/un.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -22,7 +28,7 @@
 
 struct server {
 	struct dispatch *dispatch;
-	uint64_t abandoned;
+	uint64_t abandoned, complaints;
 };
 
 static void handle_status(void *ctx, struct call *call)
@@ -32,6 +38,7 @@ static void handle_status(void *ctx, struct call *call)
 
 	jsonw_object(j);
 	jsonw_kv_u64(j, "abandoned", s->abandoned);
+	jsonw_kv_u64(j, "complaints", s->complaints);
 	jsonw_kv_str(j, "user", call->peer.user);
 	jsonw_object_end(j);
 	call_answer(call);
@@ -111,7 +118,61 @@ static void quit(void *ctx)
 	loop_quit(ctx);
 }
 
-static void serve(const char *service, int ready)
+/* What libqb would write into the log. */
+static void complained(int32_t target, struct qb_log_callsite *site, struct timespec *when,
+		       const char *text)
+{
+	struct server *s = qb_log_target_user_data_get(target);
+
+	(void)site;
+	(void)when;
+	s->complaints += strstr(text, "Could not accept") != NULL;
+}
+
+static void hear_complaints(struct server *s)
+{
+	int32_t target;
+
+	qb_log_init("test", LOG_USER, LOG_ERR);
+	qb_log_ctl(QB_LOG_SYSLOG, QB_LOG_CONF_ENABLED, QB_FALSE);
+	target = qb_log_custom_open(complained, NULL, NULL, s);
+	qb_log_filter_ctl(target, QB_LOG_FILTER_ADD, QB_LOG_FILTER_FILE, "*", LOG_ERR);
+	qb_log_ctl(target, QB_LOG_CONF_ENABLED, QB_TRUE);
+}
+
+/* How a server differs from the agent's. */
+struct setting {
+	int64_t stranger_us;
+	unsigned int more_fds; /* so many can it open; 0: no limit of ours */
+};
+
+/* Counted from the lowest free one, since the runner may have left some open. */
+static void limit_fds(unsigned int more)
+{
+	struct rlimit limit;
+	int lowest;
+
+	if (more == 0)
+		return;
+	lowest = open("/dev/null", O_RDONLY | O_CLOEXEC);
+	if (lowest < 0)
+		_exit(6);
+	close(lowest);
+	getrlimit(RLIMIT_NOFILE, &limit);
+	limit.rlim_cur = (rlim_t)lowest + more;
+	setrlimit(RLIMIT_NOFILE, &limit);
+}
+
+static int open_fds(void)
+{
+	int n = 0;
+
+	for (int fd = 0; fd < 1024; fd++)
+		n += fcntl(fd, F_GETFD) >= 0;
+	return n;
+}
+
+static void serve(const char *service, const struct setting *setting, int ready)
 {
 	static const struct dispatch_ops dispatch_ops = { .stamp = stamp, .reply = reply };
 	static const struct ipc_ops ipc_ops = { .request = on_request, .gone = on_gone };
@@ -120,20 +181,27 @@ static void serve(const char *service, int ready)
 	struct server s = { 0 };
 	struct ipc *ipc;
 	struct err err;
+	int fds;
 
+	hear_complaints(&s);
 	loop_signal(loop, SIGTERM, quit, loop);
 	s.dispatch = dispatch_new(&env, methods, ARRAY_SIZE(methods), &dispatch_ops, &s);
-	if (ipc_new(&env, service, &ipc_ops, &s, &ipc, &err) < 0)
+	fds = open_fds();
+	if (ipc_new(&env, service, setting->stranger_us, &ipc_ops, &s, &ipc, &err) < 0)
 		_exit(2);
 	/* Two agents cannot answer under one name. */
-	if (ipc_new(&env, service, &ipc_ops, &s, &ipc, &err) != -EADDRINUSE)
+	if (ipc_new(&env, service, setting->stranger_us, &ipc_ops, &s, &ipc, &err) != -EADDRINUSE)
 		_exit(3);
+	limit_fds(setting->more_fds);
 	if (write(ready, "", 1) != 1)
 		_exit(4);
 	loop_run(loop);
 	ipc_free(ipc);
+	if (open_fds() != fds)
+		_exit(5);
 	dispatch_free(s.dispatch);
 	loop_free(loop);
+	qb_log_fini();
 	_exit(0);
 }
 
@@ -142,7 +210,7 @@ struct fixture {
 	pid_t pid;
 };
 
-static int setup(void **state)
+static int setup_with(void **state, const struct setting *setting)
 {
 	struct fixture *f = mem_new(struct fixture);
 	int ready[2];
@@ -156,7 +224,7 @@ static int setup(void **state)
 	f->pid = fork();
 	if (f->pid == 0) {
 		close(ready[0]);
-		serve(f->service, ready[1]);
+		serve(f->service, setting, ready[1]);
 	}
 	close(ready[1]);
 	/* End of file: it could not listen. */
@@ -164,6 +232,36 @@ static int setup(void **state)
 		return -1;
 	close(ready[0]);
 	return 0;
+}
+
+static int setup(void **state)
+{
+	static const struct setting as_the_agent = { .stranger_us = IPC_STRANGER_US };
+
+	return setup_with(state, &as_the_agent);
+}
+
+static int setup_impatient(void **state)
+{
+	static const struct setting impatient = { .stranger_us = 20 * US_PER_MS };
+
+	return setup_with(state, &impatient);
+}
+
+/* Room for the strangers that it may keep and for some clients, not for thousands. */
+static int setup_few_fds(void **state)
+{
+	static const struct setting few = { .stranger_us = 600 * US_PER_S, .more_fds = 100 };
+
+	return setup_with(state, &few);
+}
+
+/* Not even room for the strangers that it may keep. */
+static int setup_no_fds(void **state)
+{
+	static const struct setting none = { .stranger_us = US_PER_S, .more_fds = 24 };
+
+	return setup_with(state, &none);
 }
 
 /* It ends in order and says so: whatever the test did has not broken it. */
@@ -464,6 +562,118 @@ static void test_stranger(void **state)
 	assert_int_equal(WEXITSTATUS(status), 0);
 }
 
+/* Somebody who connects and says nothing. */
+static int silent(const struct fixture *f)
+{
+	struct sockaddr_un a = { .sun_family = AF_UNIX };
+	int s = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+	/* libqb's name is abstract, and fills the address. */
+	snprintf(a.sun_path + 1, sizeof(a.sun_path) - 1, "%s", f->service);
+	assert_true(s >= 0);
+	assert_int_equal(connect(s, (struct sockaddr *)&a, sizeof(a)), 0);
+	return s;
+}
+
+static bool is_dropped(int s, int timeout_ms)
+{
+	struct pollfd p = { .fd = s, .events = POLLIN };
+
+	return poll(&p, 1, timeout_ms) == 1 && (p.revents & POLLHUP);
+}
+
+/* Who does not say who he is is dropped after a time, and not before it. */
+static void test_silent_stranger(void **state)
+{
+	int s = silent(*state);
+
+	assert_true(is_dropped(s, 10000));
+	close(s);
+	assert_alive(*state);
+}
+
+static void test_patience(void **state)
+{
+	int s = silent(*state);
+
+	assert_alive(*state); /* so it has been accepted */
+	assert_false(is_dropped(s, 0));
+	close(s);
+	assert_alive(*state);
+}
+
+/* An agent that ends with strangers at its door closes their connections too. */
+static void test_ends_with_strangers(void **state)
+{
+	struct fixture *f = *state;
+	int s = silent(f);
+	siginfo_t end;
+
+	assert_alive(f);
+	assert_int_equal(kill(f->pid, SIGTERM), 0);
+	/* Before its process ends it looks whether it has closed all itself. */
+	assert_int_equal(waitid(P_PID, (id_t)f->pid, &end, WEXITED | WNOWAIT), 0);
+	assert_int_equal(end.si_status, 0);
+	close(s);
+}
+
+#define CROWD 3000
+
+/* A crowd of strangers, each of whom would be kept for ten minutes, keeps nobody else out. */
+static void test_crowd_of_strangers(void **state)
+{
+	struct fixture *f = *state;
+	_cleanup_(mem_freep) int *crowd = mem_resize(NULL, CROWD, sizeof(*crowd));
+	struct rlimit before, limit;
+	int kept = 0;
+
+	getrlimit(RLIMIT_NOFILE, &before);
+	limit = before;
+	limit.rlim_cur = limit.rlim_max;
+	setrlimit(RLIMIT_NOFILE, &limit);
+	if (limit.rlim_max < CROWD + 100) {
+		print_message("needs %d descriptors\n", CROWD);
+		skip();
+	}
+	for (int i = 0; i < CROWD; i++)
+		crowd[i] = silent(f);
+	assert_alive(f);
+	for (int i = 0; i < CROWD; i++) {
+		kept += !is_dropped(crowd[i], 0);
+		close(crowd[i]);
+	}
+	assert_in_range(kept, 1, 64);
+	setrlimit(RLIMIT_NOFILE, &before);
+}
+
+/*
+ * When no descriptor is left, those who are in are served, the log is not flooded, and newcomers get
+ * in as soon as there is room. A loop that tried again at each of its turns would complain at least
+ * once with each request.
+ */
+static void test_no_descriptors(void **state)
+{
+	enum { STRANGERS = 40, REQUESTS = 200 };
+	struct fixture *f = *state;
+	struct client c = connected(f);
+	int strangers[STRANGERS], complaints;
+	char *text;
+
+	for (int i = 0; i < STRANGERS; i++)
+		strangers[i] = silent(f);
+	for (int i = 0; i < REQUESTS; i++)
+		assert_answers(&c, "{\"id\":1,\"method\":\"status\"}", "\"ok\":true");
+	text = ask(&c, "{\"id\":1,\"method\":\"status\"}");
+	assert_non_null(strstr(text, "\"complaints\":"));
+	complaints = atoi(strstr(text, "\"complaints\":") + strlen("\"complaints\":"));
+	free(text);
+	assert_in_range(complaints, 1, REQUESTS / 10);
+	client_close(&c);
+	assert_alive(f);
+	for (int i = 0; i < STRANGERS; i++)
+		close(strangers[i]);
+}
+
 static void test_nobody_listens(void **state)
 {
 	struct client c;
@@ -501,7 +711,8 @@ static void test_agent_ends(void **state)
 
 int main(void)
 {
-#define WITH_SERVER(test) cmocka_unit_test_setup_teardown(test, setup, teardown)
+#define WITH(set_up, test) cmocka_unit_test_setup_teardown(test, set_up, teardown)
+#define WITH_SERVER(test)  WITH(setup, test)
 	const struct CMUnitTest tests[] = {
 		WITH_SERVER(test_answers),
 		WITH_SERVER(test_long_answer),
@@ -514,6 +725,11 @@ int main(void)
 		WITH_SERVER(test_never_fetches),
 		WITH_SERVER(test_too_many_connections),
 		WITH_SERVER(test_stranger),
+		WITH(setup_impatient, test_silent_stranger),
+		WITH_SERVER(test_patience),
+		WITH_SERVER(test_ends_with_strangers),
+		WITH(setup_few_fds, test_crowd_of_strangers),
+		WITH(setup_no_fds, test_no_descriptors),
 		cmocka_unit_test(test_nobody_listens),
 		WITH_SERVER(test_agent_ends),
 	};
