@@ -16,6 +16,7 @@
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 
 struct agent {
@@ -61,6 +62,20 @@ static void asked_to_end(void *ctx)
 {
 	log_info("ending; the guests of this node go on");
 	loop_quit(((struct agent *)ctx)->loop);
+}
+
+/*
+ * Each guest and each client costs some descriptors, so the usual 1024 would be a limit to both that
+ * nobody has chosen. Where it cannot be raised we go on with what there is.
+ */
+static void raise_fd_limit(void)
+{
+	struct rlimit limit;
+
+	if (getrlimit(RLIMIT_NOFILE, &limit) < 0)
+		return;
+	limit.rlim_cur = limit.rlim_max;
+	setrlimit(RLIMIT_NOFILE, &limit);
 }
 
 static int open_parts(struct agent *a, struct err *ret_err)
@@ -120,6 +135,7 @@ int main(int argc, char **argv)
 	if (options_read(argc, argv, &a.options, &a.status) <= 0)
 		return a.status;
 	log_open("domus-agentd", a.options.debug);
+	raise_fd_limit();
 	a.loop = loop_new();
 	a.env = loop_env(a.loop);
 	a.children = child_runner_new(a.loop);
