@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  * domus-agentd: makes the real surroundings, puts an engine among them, and runs. */
 #include "base/child.h"
+#include "base/lock.h"
 #include "base/log.h"
 #include "base/loop.h"
 #include "base/mem.h"
@@ -18,9 +19,11 @@
 #include <stdlib.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 struct agent {
 	struct options options;
+	int lock_fd;
 	struct loop *loop;
 	struct env env;
 	struct child_runner *children;
@@ -87,6 +90,10 @@ static int open_parts(struct agent *a, struct err *ret_err)
 
 	if (mkdir(a->options.run_dir, 0755) < 0 && errno != EEXIST)
 		return err_set(ret_err, -errno, "%s: the run folder cannot be made", a->options.run_dir);
+	/* Two agents with one life and one set of guests would undo each other's work, whatever their ledgers. */
+	a->lock_fd = lock_take(a->options.run_dir, "agent.lock", ret_err);
+	if (a->lock_fd < 0)
+		return a->lock_fd;
 	if (store_open(a->options.state_dir, &a->env, a->loop, &a->store, ret_err) < 0 ||
 	    incarnation_read(a->options.run_dir, &a->env, &conf.incarnation, ret_err) < 0)
 		return ret_err->code;
@@ -125,11 +132,13 @@ static void close_parts(struct agent *a)
 	engine_free(a->engine);
 	child_runner_free(a->children);
 	loop_free(a->loop);
+	if (a->lock_fd >= 0)
+		close(a->lock_fd);
 }
 
 int main(int argc, char **argv)
 {
-	struct agent a = { .status = EXIT_SUCCESS };
+	struct agent a = { .lock_fd = -1, .status = EXIT_SUCCESS };
 	struct err err = { 0 };
 
 	if (options_read(argc, argv, &a.options, &a.status) <= 0)

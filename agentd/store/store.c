@@ -5,10 +5,10 @@
  * log: other code forks while it runs. */
 #include "store.h"
 
+#include "base/lock.h"
 #include "base/loop.h"
 #include "base/mem.h"
 #include "ledger_db.h"
-#include "lock.h"
 
 #include <poll.h>
 #include <pthread.h>
@@ -17,6 +17,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/eventfd.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 enum job_kind { JOB_LOAD, JOB_WRITE };
@@ -284,7 +285,10 @@ static int open_parts(struct disk_store *s, const char *dir, struct loop *loop, 
 {
 	if (STRCPY(s->dir, dir) < 0)
 		return err_set(ret_err, -ENAMETOOLONG, "the state folder's path is too long");
-	s->lock_fd = lock_take(s->dir, ret_err);
+	if (mkdir(s->dir, 0700) < 0 && errno != EEXIST)
+		return err_set(ret_err, -errno, "state folder %s: cannot be made: %s", s->dir,
+			       strerror(errno));
+	s->lock_fd = lock_take(s->dir, "lock", ret_err);
 	if (s->lock_fd < 0)
 		return s->lock_fd;
 	s->event_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);

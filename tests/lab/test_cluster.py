@@ -60,9 +60,9 @@ def test_any_node_may_be_asked(cluster: Cluster) -> None:
         domus(node, "volume", "delete", f"of-{node.name}")
 
 
-def start_refused(node: Node) -> str:
+def start_refused(node: Node, *options: str) -> str:
     """Runs an agent that is expected to end by itself; returns the one error that it tells."""
-    limited = ("timeout", "-s", "KILL", "20", *node.daemon_command("agent"))
+    limited = ("timeout", "-s", "KILL", "20", *node.daemon_command("agent"), *options)
     ended = node.exec(*limited, check=False, timeout=30)
     errors = [line for line in ended.stderr.splitlines() if " error " in line]
     assert (ended.returncode, len(errors)) == (1, 1), ended
@@ -75,11 +75,14 @@ def fold(path: Path) -> None:
     assert not path.with_name(path.name + "-wal").exists()
 
 
-def test_a_second_agent_is_refused(cluster: Cluster) -> None:
-    """The second one says who is there, in one line, and the first does not even notice."""
+@pytest.mark.parametrize("options, folder", [
+    ((), "/run/domus"), (("--state-dir", "/run/other", "--socket", "other"), "/run/domus"),
+    (("--run-dir", "/run/other", "--socket", "other"), "/var/lib/domus")], ids=["same", "state", "run"])
+def test_a_second_agent_is_refused(cluster: Cluster, options: tuple[str, ...], folder: str) -> None:
+    """The second one, if it shares but one folder with the first, says who is there; the first does not even notice."""
     node = cluster.node("n2")
     pid = node.daemon_pid("agent")
-    assert f"in use by another domus-agentd, pid {pid}; stop that one first" in start_refused(node)
+    assert f"{folder}: in use by another domus-agentd, pid {pid}; stop that one first" in start_refused(node, *options)
     assert node.daemon_pid("agent") == pid
     assert cluster.status(node)["current"]
 

@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0
- * One agent per state folder: a lock that the kernel drops with the process, so that it is never
- * stale. */
+ * One agent per folder: a lock that the kernel drops with the process, so that it is never stale. */
 #include "lock.h"
 
 #include <fcntl.h>
@@ -8,7 +7,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #define PATH_SIZE 1024
@@ -28,7 +26,7 @@ static int busy(int fd, const char *dir, struct err *ret_err)
 		       dir);
 }
 
-static int lock_and_sign(int fd, const char *dir, struct err *ret_err)
+static int lock_and_sign(int fd, const char *dir, const char *path, struct err *ret_err)
 {
 	char text[32];
 	int n;
@@ -36,28 +34,25 @@ static int lock_and_sign(int fd, const char *dir, struct err *ret_err)
 	if (flock(fd, LOCK_EX | LOCK_NB) < 0)
 		return errno == EWOULDBLOCK
 			       ? busy(fd, dir, ret_err)
-			       : err_set(ret_err, -errno, "%s/lock: %s", dir, strerror(errno));
+			       : err_set(ret_err, -errno, "%s: %s", path, strerror(errno));
 	n = snprintf(text, sizeof(text), "%d\n", (int)getpid());
 	if (ftruncate(fd, 0) < 0 || pwrite(fd, text, (size_t)n, 0) != n)
-		return err_set(ret_err, errno ? -errno : -EIO, "%s/lock: cannot be written: %s",
-			       dir, strerror(errno));
+		return err_set(ret_err, errno ? -errno : -EIO, "%s: cannot be written: %s", path,
+			       strerror(errno));
 	return 0;
 }
 
-int lock_take(const char *dir, struct err *ret_err)
+int lock_take(const char *dir, const char *name, struct err *ret_err)
 {
 	char path[PATH_SIZE];
 	int fd, r;
 
-	if ((size_t)snprintf(path, sizeof(path), "%s/lock", dir) >= sizeof(path))
-		return err_set(ret_err, -ENAMETOOLONG, "the state folder's path is too long");
-	if (mkdir(dir, 0700) < 0 && errno != EEXIST)
-		return err_set(ret_err, -errno, "state folder %s: cannot be made: %s", dir,
-			       strerror(errno));
+	if ((size_t)snprintf(path, sizeof(path), "%s/%s", dir, name) >= sizeof(path))
+		return err_set(ret_err, -ENAMETOOLONG, "%s: the path is too long", dir);
 	fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
 	if (fd < 0)
 		return err_set(ret_err, -errno, "%s: cannot be opened: %s", path, strerror(errno));
-	r = lock_and_sign(fd, dir, ret_err);
+	r = lock_and_sign(fd, dir, path, ret_err);
 	if (r < 0) {
 		close(fd);
 		return r;
