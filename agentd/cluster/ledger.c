@@ -221,7 +221,8 @@ void ledger_message(struct ledger *l, uint32_t from_node, const void *data, size
 	settle(l, &s);
 }
 
-void ledger_written(struct ledger *l, int err, struct mono now, ledger_effects *out)
+void ledger_written(struct ledger *l, const struct err *err, struct mono now,
+		    ledger_effects *out)
 {
 	struct step s = { .now = now, .out = out };
 

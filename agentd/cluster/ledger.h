@@ -102,8 +102,8 @@ void ledger_view(struct ledger *l, const struct view *view, bool quorate, struct
 void ledger_gate(struct ledger *l, bool quorate, struct mono now, ledger_effects *out);
 /* Hostile until checked: what does not decode is dropped (and counted). */
 void ledger_message(struct ledger *l, uint32_t from_node, const void *data, size_t len, struct mono now, ledger_effects *out);
-/* The write under way is durable (@err 0) or has failed for good. */
-void ledger_written(struct ledger *l, int err, struct mono now, ledger_effects *out);
+/* The write under way is durable (@err's code is 0) or has failed for good; its text is passed on to people. */
+void ledger_written(struct ledger *l, const struct err *err, struct mono now, ledger_effects *out);
 /* Every LEDGER_TICK_US. @wall stamps the tick. */
 #define LEDGER_TICK_US (200 * US_PER_MS)
 void ledger_tick(struct ledger *l, struct mono now, struct wall wall, ledger_effects *out);

@@ -208,18 +208,17 @@ static void write_done(struct ledger *l, struct step *s)
 	l->written_at = s->now;
 }
 
-void log_written(struct ledger *l, struct step *s, int err)
+void log_written(struct ledger *l, struct step *s, const struct err *err)
 {
 	if (!l->writing.active)
 		return;
 	l->writing.active = false;
-	if (err) {
+	if (err->code) {
 		l->failed = true;
-		ledger_alarm(
-			l, s, ALARM_DISK,
-			"the ledger's disk has failed on this node (error %d): it acknowledges "
-			"nothing any more; replace the disk and restart the agent",
-			err < 0 ? -err : err);
+		ledger_alarm(l, s, ALARM_DISK,
+			     "the ledger's disk has failed and this node acknowledges nothing any "
+			     "more: %s",
+			     err->text);
 		return;
 	}
 	write_done(l, s);

@@ -224,7 +224,7 @@ void log_write(struct ledger *l, struct step *s, bool even_if_only_committed);
 void log_on_ack(struct ledger *l, struct step *s, struct member *from, const struct ledger_msg *m);
 void log_count(struct ledger *l, struct step *s);			/* what is committed now */
 void log_apply(struct ledger *l, struct step *s);
-void log_written(struct ledger *l, struct step *s, int err);
+void log_written(struct ledger *l, struct step *s, const struct err *err);
 void log_tick(struct ledger *l, struct step *s);
 
 /* ledger_catchup.c */

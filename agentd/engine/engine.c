@@ -112,9 +112,7 @@ static void written(void *ctx, const struct err *err)
 	struct engine *e = ctx;
 	ledger_effects out = { 0 };
 
-	if (err->code)
-		engine_log(e, 3, "the ledger's disk failed: %s", err->text);
-	ledger_written(e->ledger, err->code, env_now(&e->parts.env), &out);
+	ledger_written(e->ledger, err, env_now(&e->parts.env), &out);
 	engine_run(e, &out);
 }
 

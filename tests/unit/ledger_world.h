@@ -306,12 +306,14 @@ static inline void take_effects(struct world *w, struct node *n, ledger_effects 
 static inline bool disk_done(struct world *w, struct node *n)
 {
 	ledger_effects out = { 0 };
-	int err = n->fail_next_write ? -EIO : 0;
+	struct err err = { 0 };
 
 	if (!n->writing)
 		return false;
 	n->writing = false;
-	if (!err) {
+	if (n->fail_next_write)
+		err_set(&err, -ENOSPC, "ledger.db: no space left: make room");
+	if (!err.code) {
 		if (n->write.truncate_from > 0) {
 			while (n->disk.entries.n >= n->write.truncate_from)
 				mem_freep(&n->disk.entries.v[--n->disk.entries.n].data);
@@ -336,7 +338,7 @@ static inline bool disk_done(struct world *w, struct node *n)
 	n->fail_next_write = false;
 	image_free(&n->pending);
 	if (n->l) {
-		ledger_written(n->l, err, w->now, &out);
+		ledger_written(n->l, &err, w->now, &out);
 		take_effects(w, n, &out);
 	}
 	check_majority(w);

@@ -65,8 +65,8 @@ static void test_l2_no_acknowledgement_before_durable(void **state)
 }
 
 /*
- * A failed disk: no acknowledgement, promise, STATE or tick any more, an alarm, and the others
- * go on.
+ * A failed disk: no acknowledgement, promise, STATE or tick any more, an alarm that says what the
+ * store says, and the others go on.
  */
 static void test_l2_a_failed_store_is_silent_for_good(void **state)
 {
@@ -80,6 +80,7 @@ static void test_l2_a_failed_store_is_silent_for_good(void **state)
 	world_settle(w);
 	assert_int_equal(world_status(w, 1).role, LEDGER_FAILED);
 	assert_non_null(strstr(w->alarm, "disk has failed"));
+	assert_non_null(strstr(w->alarm, "ledger.db: no space left: make room"));
 	assert_int_equal(world_propose(w, 1, 10), -EIO);
 	world_propose(w, 2, 10);
 	world_run(w, 2 * US_PER_S);
