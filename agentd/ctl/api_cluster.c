@@ -73,13 +73,26 @@ static void operations_json(const struct model *m, struct jsonw *j)
 	jsonw_array_end(j);
 }
 
-static void alarms_json(struct api *api, struct jsonw *j)
+/* A node whose disk hangs or has failed can tell nobody but those who ask it: so the others tell. */
+static void silent_alarm(struct api *api, uint32_t node, struct jsonw *j)
 {
-	const char *alarm = engine_alarm(api->engine);
+	char text[MODEL_NAME_MAX + 80];
+
+	snprintf(text, sizeof(text), "%s is silent: its agent or its disk hangs: see its log",
+		 model_node_name(engine_model(api->engine), node));
+	jsonw_str(j, text);
+}
+
+static void alarms_json(struct api *api, const struct engine_status *s, struct jsonw *j)
+{
+	const char *own = engine_alarm(api->engine);
 
 	jsonw_array(j);
-	if (alarm[0])
-		jsonw_str(j, alarm);
+	if (own[0])
+		jsonw_str(j, own);
+	for (size_t i = 0; i < s->ledger.n_silent; i++)
+		if (s->ledger.silent[i] != s->node || !own[0])
+			silent_alarm(api, s->ledger.silent[i], j);
 	jsonw_array_end(j);
 }
 
@@ -92,7 +105,7 @@ void api_status(void *ctx, struct call *call)
 	engine_status(api->engine, &s);
 	jsonw_object(j);
 	jsonw_key(j, "alarms");
-	alarms_json(api, j);
+	alarms_json(api, &s, j);
 	ledger_json(api, &s, j);
 	jsonw_key(j, "guests");
 	api_guests_json(api, j);

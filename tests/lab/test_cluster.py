@@ -8,7 +8,7 @@ import sqlite3
 import subprocess
 import time
 from pathlib import Path
-from typing import Callable
+from typing import Callable, Iterator
 
 import pytest
 
@@ -161,6 +161,44 @@ def test_a_store_that_was_set_back_has_no_vote(cluster: Cluster) -> None:
     cluster.settle()
     assert "since" in node.exec("domus", "volume", "list").stdout
     cluster.ask("volume", "delete", "since")
+
+
+@pytest.fixture
+def small_disk(cluster: Cluster) -> Iterator[Node]:
+    """n3 with its ledger on a disk of 2 MiB of its own; afterwards the ledger is where it was, as it is then."""
+    node = cluster.node("n3")
+    node.agent("stop")
+    node.shell("mkdir -p /run/disk && mount -n -t tmpfs -o size=2m lab /run/disk && cp -a /var/lib/domus/. /run/disk\n"
+               "mount -n --move /run/disk /var/lib/domus")
+    node.agent("start")
+    cluster.settle()
+    yield node
+    node.agent("stop")
+    node.shell("mkdir -p /run/disk && mount -n --move /var/lib/domus /run/disk && rm -f /run/disk/filler\n"
+               "cp -a /run/disk/. /var/lib/domus && umount -n /run/disk && rmdir /run/disk")
+    node.agent("start")
+
+
+def test_a_full_ledger_disk(cluster: Cluster, small_disk: Node) -> None:
+    """The node says what to do, the others say that it is silent, and go on; with room and a new start it is back."""
+    one = cluster.node("n1")
+    small_disk.exec("dd", "if=/dev/zero", "of=/var/lib/domus/filler", "bs=4k", check=False)
+
+    def is_told() -> bool:
+        """One more change to be written, until there is no room for it."""
+        cluster.ask("volume", "create", "v", "64K")
+        cluster.ask("volume", "delete", "v")
+        return any(alarm.startswith("n3 is silent: ") for alarm in cluster.status(one)["alarms"])
+
+    wait_for(is_told, 60, "nobody notices that n3 writes no more")
+    [alarm] = cluster.status(small_disk)["alarms"]
+    assert "no space left on its disk; make room, then restart the agent" in alarm
+    assert (cluster.node_state("n3")["state"], cluster.node_state("n3")["silent"]) == ("online", True)
+    assert cluster.status(one)["current"]
+    small_disk.exec("rm", "/var/lib/domus/filler")
+    small_disk.agent("restart")
+    cluster.settle()
+    wait_for(lambda: cluster.status(one)["alarms"] == [], 20, "the alarm does not end")
 
 
 def test_malformed_messages_do_no_harm(cluster: Cluster) -> None:

@@ -22,6 +22,7 @@ struct engine {
 	int n_submitted, n_abandoned;
 	engine_done_fn *done;
 	void *done_ctx;
+	const char *alarm;
 	int refuse; /* what engine_submit answers */
 	int outcome;
 	struct err outcome_err;
@@ -114,8 +115,7 @@ const struct ledger_voters *engine_voters(const struct engine *e)
 
 const char *engine_alarm(const struct engine *e)
 {
-	(void)e;
-	return "";
+	return e->alarm ? e->alarm : "";
 }
 
 struct fixture {
@@ -658,6 +658,27 @@ static void test_uuid(void **state)
 	assert_int_equal(f->engine.n_submitted, 1);
 }
 
+/*
+ * A node that says nothing any more is an alarm at all others, which nobody has to be told of. At
+ * itself the reason, where it is known, says it better.
+ */
+static void test_silent_node(void **state)
+{
+	struct fixture *f = *state;
+	struct engine_status *s = &f->engine.status;
+
+	request(f, "status", "{}");
+	assert_reply(f, "\"alarms\":[],");
+	s->ledger.silent[s->ledger.n_silent++] = 2;
+	request(f, "status", "{}");
+	assert_reply(f, "\"alarms\":[\"n2 is silent: its agent or its disk hangs: "
+			"see its log\"],");
+	s->node = 2;
+	f->engine.alarm = "no space left";
+	request(f, "status", "{}");
+	assert_reply(f, "\"alarms\":[\"no space left\"],");
+}
+
 /* Everything that shows, whole: the shapes that clients rely on. */
 static void test_shown(void **state)
 {
@@ -713,6 +734,7 @@ int main(void)
 		WITH_API(test_console),
 		WITH_API(test_resume_is_no_start),
 		WITH_API(test_uuid),
+		WITH_API(test_silent_node),
 		WITH_API(test_shown),
 	};
 
