@@ -12,6 +12,7 @@
 #include "hypervisor/qemu.h"
 #include "options.h"
 #include "pcmk/exec.h"
+#include "proto/methods.h"
 #include "store/store.h"
 
 #include <signal.h>
@@ -84,7 +85,7 @@ static void raise_fd_limit(void)
 static int open_parts(struct agent *a, struct err *ret_err)
 {
 	static const struct storage_backend *const backends[] = { &storage_dir, NULL };
-	struct qemu_conf qemu = { .run_dir = a->options.run_dir, .accel = a->options.accel };
+	struct qemu_conf qemu = { .run_dir = a->options.run_dir, .accel = a->options.accel, .console_group = PROTO_GROUP };
 	struct engine_conf conf = { .memory_mib = a->options.memory_mib, .cpus = a->options.cpus, .ha = ha_conf_default };
 	struct children children = child_runner_children(a->children);
 

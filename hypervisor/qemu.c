@@ -61,6 +61,12 @@ int qemu_save_record(struct domain *d, struct err *ret_err)
 	return qemu_record_write(d->q->dir, &d->record, ret_err);
 }
 
+void qemu_remove_files(const struct qemu *q, const struct id *uuid)
+{
+	qemu_consoles_remove(q, uuid);
+	qemu_record_remove(q->dir, uuid);
+}
+
 void qemu_set_state(struct domain *d, enum domain_state state, const char *why)
 {
 	if (d->info.state == state)
@@ -121,7 +127,7 @@ void qemu_gone(struct domain *d, const char *why)
 	waiter = d->waiter;
 	kills = d->kills;
 	memset(&d->kills, 0, sizeof(d->kills));
-	qemu_record_remove(q->dir, &d->info.uuid);
+	qemu_remove_files(q, &d->info.uuid);
 	qemu_taps_leave(d);
 	qemu_event(d, DOMAIN_EV_GONE, why);
 	qemu_domain_free(d);
@@ -236,7 +242,7 @@ static int qemu_note(void *drv, struct domain *d, uint64_t note, struct err *ret
 static void copy_path(const struct domain *d, const char *suffix, bool there, char *ret,
 		      size_t size)
 {
-	_cleanup_(mem_freep) char *path = qemu_path(d->q->dir, &d->info.uuid, suffix);
+	_cleanup_(mem_freep) char *path = qemu_path(d->q->console_dir, &d->info.uuid, suffix);
 
 	ret[0] = '\0';
 	if (there)
@@ -267,6 +273,7 @@ static void qemu_free(void *drv)
 	free(q->machine);
 	free(q->run_dir);
 	free(q->dir);
+	free(q->console_dir);
 	free(q);
 }
 
@@ -323,17 +330,24 @@ static char *or_default(const char *text, const char *other)
 	return mem_strdup(text && text[0] ? text : other);
 }
 
+static char *below(const char *dir, const char *name)
+{
+	struct buf path = { 0 };
+
+	buf_str(&path, dir);
+	buf_str(&path, name);
+	return buf_take(&path);
+}
+
 static struct qemu *qemu_new(const struct qemu_conf *conf)
 {
 	struct qemu *q = mem_new(struct qemu);
-	struct buf dir = { 0 };
 
 	q->binary = or_default(conf->binary, "/usr/bin/qemu-system-x86_64");
 	q->machine = or_default(conf->machine, "pc-q35-7.2");
 	q->run_dir = or_default(conf->run_dir, "/run/domus");
-	buf_str(&dir, q->run_dir);
-	buf_str(&dir, "/guests");
-	q->dir = buf_take(&dir);
+	q->dir = below(q->run_dir, "/guests");
+	q->console_dir = below(q->run_dir, "/consoles");
 	q->accel = conf->accel;
 	q->cache_writeback = conf->cache_writeback;
 	q->sandbox_off = conf->sandbox_off;
@@ -352,7 +366,8 @@ struct driver qemu_driver_new(const struct qemu_conf *conf, const struct env *en
 	q->children = *children;
 	q->events = events;
 	q->ctx = ctx;
-	if (make_dir(q->run_dir, ret_err) < 0 || make_dir(q->dir, ret_err) < 0) {
+	if (make_dir(q->run_dir, ret_err) < 0 || make_dir(q->dir, ret_err) < 0 ||
+	    qemu_consoles_make(q, conf->console_group, ret_err) < 0) {
 		qemu_free(q);
 		return (struct driver){ 0 };
 	}

@@ -13,13 +13,15 @@ struct qemu_conf {
 	const char *binary;   /* absolute; /usr/bin/qemu-system-x86_64 */
 	const char *run_dir;  /* on tmpfs, ours alone; /run/domus */
 	const char *machine;  /* fixed version, the same on all nodes; pc-q35-7.2 */
+	/* Its members may use consoles and screens (not monitors); NULL, or none of that name: root alone */
+	const char *console_group;
 	enum accel accel;     /* ACCEL_AUTO, the zero, decides once per boot */
 	bool cache_writeback; /* true where the file system has no O_DIRECT (tmpfs) */
 	bool sandbox_off;     /* false: QEMU's seccomp sandbox is on */
 };
 
 /*
- * Makes the driver of this node. Makes run_dir/guests (mode 0700) and begins to
+ * Makes the driver of this node. Makes run_dir/guests (mode 0700) and run_dir/consoles, and begins to
  * find out whether KVM works; neither blocks. @env, @loop, @children and
  * @events outlive it.
  *

@@ -165,6 +165,7 @@ static int adopt_process(struct domain *d, struct err *ret_err)
 	}
 	if (r < 0)
 		return not_now(d, err_set(ret_err, r, "%s", err.text));
+	qemu_consoles_open(d);
 	d->unannounced = true;
 	env_timer(&d->q->env, &d->adopt_deadline, ADOPT_US, adopt_late, d);
 	qemu_reconnect(d);
@@ -209,7 +210,7 @@ static int drop_unreadable(struct qemu *q, const struct id *uuid, int code, stru
 			       "the run record of process %d cannot be read: start the agent that "
 			       "wrote it, or end that process",
 			       pid);
-	qemu_record_remove(q->dir, uuid);
+	qemu_remove_files(q, uuid);
 	return 0;
 }
 

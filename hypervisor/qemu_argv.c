@@ -40,9 +40,10 @@ static void put_value(struct buf *b, const char *value)
 	}
 }
 
-static void put_path(struct buf *b, const struct qemu_argv_args *a, const char *suffix)
+static void put_path(struct buf *b, const struct qemu_argv_args *a, const char *dir,
+		     const char *suffix)
 {
-	_cleanup_(mem_freep) char *path = qemu_path(a->dir, &a->spec->uuid, suffix);
+	_cleanup_(mem_freep) char *path = qemu_path(dir, &a->spec->uuid, suffix);
 
 	put_value(b, path);
 }
@@ -133,25 +134,25 @@ static void put_manners(const struct qemu_argv_args *a, struct qemu_argv *argv)
 }
 
 static void put_socket(const struct qemu_argv_args *a, struct qemu_argv *argv, const char *id,
-		       const char *suffix)
+		       const char *dir, const char *suffix)
 {
 	struct buf b = { 0 };
 
 	buf_str(&b, "socket,id=");
 	buf_str(&b, id);
 	buf_str(&b, ",path=");
-	put_path(&b, a, suffix);
+	put_path(&b, a, dir, suffix);
 	buf_str(&b, ",server=on,wait=off");
 	add_buf(argv, "-chardev", &b);
 }
 
 static void put_sockets(const struct qemu_argv_args *a, struct qemu_argv *argv)
 {
-	put_socket(a, argv, "agent", QEMU_AGENT_SOCKET);
+	put_socket(a, argv, "agent", a->dir, QEMU_AGENT_SOCKET);
 	add2(argv, "-mon", "chardev=agent,mode=control");
-	put_socket(a, argv, "guard", QEMU_GUARD_SOCKET);
+	put_socket(a, argv, "guard", a->dir, QEMU_GUARD_SOCKET);
 	add2(argv, "-mon", "chardev=guard,mode=control");
-	put_socket(a, argv, "serial0", QEMU_SERIAL_SOCKET);
+	put_socket(a, argv, "serial0", a->console_dir, QEMU_SERIAL_SOCKET);
 	add2(argv, "-serial", "chardev:serial0");
 }
 
@@ -164,7 +165,7 @@ static void put_display(const struct qemu_argv_args *a, struct qemu_argv *argv)
 		return;
 	}
 	buf_str(&b, "unix:");
-	put_path(&b, a, QEMU_VNC_SOCKET);
+	put_path(&b, a, a->console_dir, QEMU_VNC_SOCKET);
 	add_buf(argv, "-vnc", &b);
 	add2(argv, "-device", "VGA,id=video0");
 }

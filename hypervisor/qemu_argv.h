@@ -11,7 +11,8 @@ struct qemu_argv_args {
 	uint64_t epoch;
 	const char *binary, *machine;
 	enum accel accel;              /* ACCEL_KVM or ACCEL_TCG */
-	const char *dir;               /* for sockets and the pidfile */
+	const char *dir;               /* for the monitors' sockets and the pidfile */
+	const char *console_dir;       /* for those of console and screen */
 	const char *const *disk_paths; /* one for each disk */
 	const bool *disk_is_device;    /* a block device, not a file */
 	int first_fd;                  /* the taps: descriptor first_fd + i for NIC i */
@@ -30,7 +31,7 @@ void qemu_argv_build(const struct qemu_argv_args *a, struct qemu_argv *ret_argv)
 void qemu_argv_set_accel(struct qemu_argv *argv, enum accel accel);
 void qemu_argv_free(struct qemu_argv *argv);
 
-/* What a guest's files are called: DIR/UUID.SUFFIX. On the heap. */
+/* What a guest's files are called: DIR/UUID.SUFFIX, with DIR by kind. On the heap. */
 char *qemu_path(const char *dir, const struct id *uuid, const char *suffix);
 #define QEMU_AGENT_SOCKET  "agent.qmp" /* the agent's monitor */
 #define QEMU_GUARD_SOCKET  "guard.qmp" /* one for whoever checks from outside */

@@ -116,6 +116,7 @@ static int came_up(struct domain *d, struct err *ret_err)
 	r = qemu_attach(d, pid, 0, ret_err);
 	if (r < 0)
 		return r;
+	qemu_consoles_open(d);
 	d->info.kvm = d->q->accel == ACCEL_KVM;
 	r = qemu_save_record(d, ret_err);
 	return r < 0 ? r : qemu_connect(d, ret_err);
@@ -222,6 +223,7 @@ static void build_argv(struct domain *d, const struct domain_args *args, bool in
 		.machine = d->q->machine,
 		.accel = ACCEL_TCG,
 		.dir = d->q->dir,
+		.console_dir = d->q->console_dir,
 		.disk_paths = args->disk_paths,
 		.disk_is_device = devices,
 		.first_fd = FIRST_CHILD_FD,
@@ -297,7 +299,7 @@ static int make(struct qemu *q, const struct domain_args *args, enum step step,
 	if (r < 0) {
 		if (ret_err)
 			err_prefix(ret_err, record.name);
-		qemu_record_remove(q->dir, &record.uuid);
+		qemu_remove_files(q, &record.uuid);
 		qemu_domain_free(d);
 		return r;
 	}

@@ -11,6 +11,8 @@
 #include "qmp_conn.h"
 #include "steps.h"
 
+#include <sys/types.h>
+
 #define QEMU_ADDRESS_MAX 80 /* tcp:[IPv6]:port */
 
 struct qemu {
@@ -19,7 +21,9 @@ struct qemu {
 	struct children children;
 	const struct driver_events *events;
 	void *ctx;
-	char *binary, *machine, *run_dir, *dir; /* @dir: run_dir/guests */
+	char *binary, *machine, *run_dir;
+	char *dir, *console_dir; /* run_dir/guests, run_dir/consoles */
+	gid_t console_gid;       /* -1: consoles are root's alone */
 	bool cache_writeback, sandbox_off;
 	enum accel accel; /* ACCEL_AUTO until the probe has answered */
 	struct accel_probe *probe;
@@ -96,6 +100,13 @@ int qemu_step_begin(struct domain *d, enum step step, driver_done_fn *done, void
 void qemu_gone(struct domain *d, const char *why);
 void qemu_kill_process(struct domain *d);
 int qemu_save_record(struct domain *d, struct err *ret_err);
+/* All that a guest's process leaves in the run folder. */
+void qemu_remove_files(const struct qemu *q, const struct id *uuid);
+
+/* qemu_console.c: who may use the consoles and screens. */
+int qemu_consoles_make(struct qemu *q, const char *group, struct err *ret_err);
+void qemu_consoles_open(const struct domain *d); /* its process is up */
+void qemu_consoles_remove(const struct qemu *q, const struct id *uuid);
 
 /* qemu_create.c: from a specification to a process that answers. */
 int qemu_create(void *drv, const struct domain_args *args, driver_done_fn *done, void *ctx,

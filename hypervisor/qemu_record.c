@@ -149,8 +149,8 @@ int qemu_record_read(const char *dir, const struct id *uuid, struct qemu_record 
 void qemu_record_remove(const char *dir, const struct id *uuid)
 {
 	static const char *const suffixes[] = {
-		QEMU_RECORD,        QEMU_RECORD ".new", QEMU_AGENT_SOCKET, QEMU_GUARD_SOCKET,
-		QEMU_SERIAL_SOCKET, QEMU_VNC_SOCKET,    QEMU_PIDFILE,
+		QEMU_RECORD,	   QEMU_RECORD ".new", QEMU_AGENT_SOCKET,
+		QEMU_GUARD_SOCKET, QEMU_PIDFILE,
 	};
 
 	for (size_t i = 0; i < ARRAY_SIZE(suffixes); i++) {

@@ -14,20 +14,27 @@
 
 #define ESCAPE 0x1d /* Ctrl-] */
 
-static int connect_path(struct cli *cli, const char *path)
+static int connect_path(struct cli *cli, const char *path, int *ret_status)
 {
 	struct sockaddr_un a = { .sun_family = AF_UNIX };
 	int s;
 
 	if (STRCPY(a.sun_path, path) < 0) {
-		cli_error(cli, 1, "guest console %s: path too long: %s", cli->args[0], path);
+		*ret_status = cli_error(cli, 1, "guest console %s: path too long: %s", cli->args[0], path);
 		return -1;
 	}
 	s = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
 	if (s >= 0 && connect(s, (struct sockaddr *)&a, sizeof(a)) == 0)
 		return s;
-	cli_error(cli, 1, "guest console %s: %s: %s%s", cli->args[0], path, strerror(errno),
-		  errno == EAGAIN ? ": is somebody else on it?" : "");
+	if (errno == EACCES)
+		*ret_status = cli_error(cli, reply_exit_code(REPLY_DENIED),
+					"guest console %s: permission denied: become root or join "
+					"the group " PROTO_GROUP,
+					cli->args[0]);
+	else
+		*ret_status = cli_error(cli, 1, "guest console %s: %s: %s%s", cli->args[0], path,
+					strerror(errno),
+					errno == EAGAIN ? ": is somebody else on it?" : "");
 	if (s >= 0)
 		close(s);
 	return -1;
@@ -117,8 +124,7 @@ int guest_console(struct cli *cli)
 				"%s runs on %s: run there: domus guest console %s", guest,
 				cli_str(r.result, "node"), guest);
 	if (ret == 0) {
-		s = connect_path(cli, cli_str(r.result, "path"));
-		ret = s < 0;
+		s = connect_path(cli, cli_str(r.result, "path"), &ret);
 		if (s >= 0) {
 			talk(cli, s);
 			close(s);

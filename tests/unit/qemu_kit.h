@@ -107,6 +107,7 @@ struct told {
 struct node {
 	struct fixture *f;
 	char *run_dir;
+	const char *console_group; /* taken when its agent starts */
 	struct driver driver;
 	struct domain *domain; /* the guest's, while it is valid */
 	VEC(struct told) told;
@@ -180,7 +181,10 @@ static inline void on_done(void *ctx, const struct err *err)
 
 static inline void start_agent_with(struct node *n, enum accel accel)
 {
-	struct qemu_conf conf = { .binary = QEMU, .run_dir = n->run_dir, .accel = accel };
+	struct qemu_conf conf = { .binary = QEMU,
+				  .run_dir = n->run_dir,
+				  .console_group = n->console_group,
+				  .accel = accel };
 	struct err err;
 
 	n->driver =
@@ -460,9 +464,9 @@ static inline void kill_from_outside(struct node *n)
 	kill(info.pid, SIGKILL);
 }
 
-static inline void assert_run_dir_empty(const struct node *n)
+static inline void assert_empty(const struct node *n, const char *name)
 {
-	_cleanup_(mem_freep) char *path = kit_path(n->run_dir, "guests");
+	_cleanup_(mem_freep) char *path = kit_path(n->run_dir, name);
 	DIR *dir = opendir(path);
 	struct dirent *entry;
 
@@ -471,6 +475,12 @@ static inline void assert_run_dir_empty(const struct node *n)
 		if (entry->d_name[0] != '.')
 			fail_msg("%s/%s was left behind", path, entry->d_name);
 	closedir(dir);
+}
+
+static inline void assert_run_dir_empty(const struct node *n)
+{
+	assert_empty(n, "guests");
+	assert_empty(n, "consoles");
 }
 
 static inline bool adopted(void *ctx)

@@ -2,6 +2,10 @@
  * What people see: every list and record, from answers written beforehand. */
 #include "canned.h"
 
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
 #define NODE1 \
 	"{\"name\":\"n1\",\"id\":1,\"state\":\"online\",\"drain\":false,\"guests\":1," \
 	"\"memory_mib\":2048,\"memory_used_mib\":128,\"cpus\":2,\"leader\":true," \
@@ -159,12 +163,55 @@ static void test_senseless_answers(void **state)
 	assert_true(all.len > 0);
 }
 
+/* In a process that is nobody: the status that "guest console" ends with, if it says why. */
+static int console_as_nobody(const char *answer)
+{
+	const struct canned_answer answers[] = { { "guest.console", 0, answer, false }, { 0 } };
+	const struct canned_run run = { .answers = answers };
+	_cleanup_(buf_free) struct buf all = { 0 };
+	int code;
+
+	if (setgid(65534) < 0 || setuid(65534) < 0)
+		return 255;
+	code = canned_run(&run, "guest console web1", &all);
+	return strstr(buf_cstr(&all), "guest console web1: permission denied: become root or join "
+				      "the group domus")
+		       ? code
+		       : 254;
+}
+
+/* A console that the user may not use is a matter of rights, as an agent is that lets nobody in. */
+static void test_console_denied(void **state)
+{
+	char *dir, answer[300];
+	int status;
+	pid_t pid;
+
+	(void)state;
+	if (getuid() != 0) {
+		print_message("needs root, to become somebody else\n");
+		skip();
+	}
+	dir = kit_mkdir();
+	assert_int_equal(chmod(dir, 0700), 0);
+	snprintf(answer, sizeof(answer), "{\"node\":\"n1\",\"here\":true,\"path\":\"%s/serial\"}",
+		 dir);
+	pid = fork();
+	if (pid == 0)
+		_exit(console_as_nobody(answer));
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	kit_rmdir(dir);
+	assert_true(WIFEXITED(status));
+	assert_int_equal(WEXITSTATUS(status), reply_exit_code(REPLY_DENIED));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_shown),
 		cmocka_unit_test(test_json),
 		cmocka_unit_test(test_senseless_answers),
+		cmocka_unit_test(test_console_denied),
 	};
 
 	setenv("TZ", "UTC", 1);

@@ -3,7 +3,10 @@
  * agents that take over what others left. */
 #include "qemu_kit.h"
 
+#include <grp.h>
 #include <sys/resource.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
 
 /*
  * Created, run, paused, run, killed: each state is shown; GONE comes before kill's answer; nothing
@@ -227,28 +230,41 @@ static void test_adopt_states(void **state)
 	adopt_in_state(&f->b, DOMAIN_INCOMING);
 }
 
+struct process {
+	const struct node *node;
+	struct domain_info info;
+};
+
 /* A zombie, which its new parent has yet to reap, counts as gone. */
 static bool process_is_gone(void *ctx)
 {
-	const struct domain_info *info = ctx;
-	_cleanup_(mem_freep) char *dir = mem_strdup(info->serial);
+	const struct process *p = ctx;
+	_cleanup_(mem_freep) char *dir = kit_path(p->node->run_dir, "guests");
 	uint64_t start;
 
-	*strrchr(dir, '/') = '\0';
-	return qemu_proc_check(info->pid, dir, &info->uuid, &start) == -ESRCH;
+	return qemu_proc_check(p->info.pid, dir, &p->info.uuid, &start) == -ESRCH;
+}
+
+static struct process process_of(const struct node *n)
+{
+	struct process p = { .node = n };
+
+	n->driver.ops->info(n->driver.drv, n->domain, &p.info);
+	assert_false(process_is_gone(&p));
+	return p;
 }
 
 /* A process that died while no agent lived leaves only files, and these are cleared away. */
 static void test_adopt_dead(void **state)
 {
 	struct fixture *f = *state;
-	struct domain_info info;
+	struct process process;
 
 	run(&f->a);
-	f->a.driver.ops->info(f->a.driver.drv, f->a.domain, &info);
+	process = process_of(&f->a);
 	restart_agent(&f->a);
-	kill(info.pid, SIGKILL);
-	kit_loop_until(f->loop, process_is_gone, &info, LIMIT_S, "QEMU's end");
+	kill(process.info.pid, SIGKILL);
+	kit_loop_until(f->loop, process_is_gone, &process, LIMIT_S, "QEMU's end");
 	adopt(&f->a);
 	assert_int_equal(f->a.found, 0);
 	assert_run_dir_empty(&f->a);
@@ -262,20 +278,20 @@ static void test_adopt_half_made(void **state)
 {
 	struct fixture *f = *state;
 	_cleanup_(mem_freep) char *dir = kit_path(f->a.run_dir, "guests");
-	struct domain_info info;
+	struct process process;
 	struct qemu_record record;
 	struct err err;
 
 	create(&f->a);
-	f->a.driver.ops->info(f->a.driver.drv, f->a.domain, &info);
-	assert_int_equal(qemu_record_read(dir, &info.uuid, &record, &err), 0);
+	process = process_of(&f->a);
+	assert_int_equal(qemu_record_read(dir, &process.info.uuid, &record, &err), 0);
 	record.pid = 0;
 	record.start = 0;
 	assert_int_equal(qemu_record_write(dir, &record, &err), 0);
 	restart_agent(&f->a);
 	adopt(&f->a);
 	assert_int_equal(f->a.found, 0);
-	assert_true(process_is_gone(&info));
+	assert_true(process_is_gone(&process));
 	assert_run_dir_empty(&f->a);
 	create(&f->a);
 }
@@ -418,6 +434,75 @@ static void test_adopt_corrupt(void **state)
 	assert_run_dir_empty(&f->a);
 }
 
+#define NOBODY 65534
+
+/*
+ * What a user of group @gid hears who connects to a socket: 0 or an errno. From within the run
+ * folder, since the test's own folders let in nobody.
+ */
+static int connect_as(const struct node *n, gid_t gid, const char *folder, const char *suffix)
+{
+	_cleanup_(mem_freep) char *path = qemu_path(folder, &n->f->spec->uuid, suffix);
+	struct sockaddr_un addr = { .sun_family = AF_UNIX };
+	int status;
+	pid_t pid = fork();
+
+	if (pid == 0) {
+		int s = socket(AF_UNIX, SOCK_STREAM, 0);
+
+		STRCPY(addr.sun_path, path);
+		if (chdir(n->run_dir) < 0 || setgroups(0, NULL) < 0 || setgid(gid) < 0 ||
+		    setuid(NOBODY) < 0)
+			_exit(255);
+		_exit(connect(s, (struct sockaddr *)&addr, sizeof(addr)) < 0 ? errno : 0);
+	}
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	assert_true(WIFEXITED(status));
+	return WEXITSTATUS(status);
+}
+
+/* Console and screen let in the group and nobody else; the monitors let in no group. */
+static void assert_let_in(const struct node *n, gid_t gid, int expected)
+{
+	assert_int_equal(connect_as(n, gid, "consoles", "serial"), expected);
+	assert_int_equal(connect_as(n, gid, "consoles", "vnc"), expected);
+	assert_int_equal(connect_as(n, NOBODY, "consoles", "serial"), EACCES);
+	assert_int_equal(connect_as(n, NOBODY, "consoles", "vnc"), EACCES);
+	assert_int_equal(connect_as(n, gid, "guests", "agent.qmp"), EACCES);
+	assert_int_equal(connect_as(n, gid, "guests", "guard.qmp"), EACCES);
+}
+
+/*
+ * Before a guest runs its console is open to the group of the agent that made it or adopted it; an
+ * agent without such a group shuts all consoles.
+ */
+static void test_console_group(void **state)
+{
+	struct fixture *f = *state;
+	struct node *n = &f->a;
+	const struct group *group = getgrnam("daemon");
+
+	if (getuid() != 0 || !group) {
+		print_message("needs root, to become somebody else, and a group daemon\n");
+		skip();
+	}
+	assert_int_equal(chmod(n->run_dir, 0755), 0);
+	f->spec->vnc = true;
+	create(n);
+	assert_let_in(n, group->gr_gid, EACCES);
+	n->console_group = "daemon";
+	restart_agent(n);
+	adopt(n);
+	assert_let_in(n, group->gr_gid, 0);
+	step(n, n->driver.ops->kill, "kill");
+	create(n);
+	assert_let_in(n, group->gr_gid, 0);
+	n->console_group = "no-such-group";
+	restart_agent(n);
+	adopt(n);
+	assert_let_in(n, group->gr_gid, EACCES);
+}
+
 int main(void)
 {
 	static const struct CMUnitTest tests[] = {
@@ -441,6 +526,7 @@ int main(void)
 		QEMU_TEST(test_adopt_deaf),
 		QEMU_TEST(test_adopt_unreadable),
 		QEMU_TEST(test_adopt_without_descriptors),
+		QEMU_TEST(test_console_group),
 	};
 
 	if (access(QEMU, X_OK) < 0) {

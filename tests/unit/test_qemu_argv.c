@@ -34,6 +34,7 @@ static struct qemu_argv_args args_for(const struct guest_spec *spec)
 		.machine = "pc-q35-7.2",
 		.accel = ACCEL_TCG,
 		.dir = "/run/domus/guests",
+		.console_dir = "/run/domus/consoles",
 		.disk_paths = paths,
 		.disk_is_device = devices,
 		.first_fd = 3,
@@ -105,6 +106,7 @@ static void test_least(void **state)
 
 	(void)state;
 	args.dir = "/run/a,b";
+	args.console_dir = "/run/c,d";
 	args.sandbox_off = true;
 	args.cache_writeback = true;
 	golden("qemu_argv/least", &args);
