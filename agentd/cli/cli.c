@@ -180,11 +180,28 @@ static int take_option(struct cli *cli, int argc, char **argv, int *i)
 	return usage_error(cli, "unknown option", arg);
 }
 
+/*
+ * JSON cannot say what is not UTF-8: refused here, so that no handler drops or changes it. The
+ * argument is not repeated: it may be a secret.
+ */
+static int check_texts(struct cli *cli, int argc, char **argv)
+{
+	for (int i = 1; i < argc; i++) {
+		json_t *text = json_string(argv[i]);
+
+		if (!text)
+			return cli_error(cli, EXIT_USAGE,
+					 "argument %d is not UTF-8: names and texts have to be", i);
+		json_decref(text);
+	}
+	return 0;
+}
+
 /* Options apart, the rest into @cli->args. After "--" nothing is an option. */
 static int take_args(struct cli *cli, int argc, char **argv)
 {
 	bool only_args = false;
-	int r = 0;
+	int r = check_texts(cli, argc, argv);
 
 	cli->args = mem_alloc0(sizeof(char *) * (size_t)(argc + 1));
 	for (int i = 1; i < argc && r == 0; i++) {

@@ -52,6 +52,34 @@ static void test_usage_errors(void **state)
 	kit_golden("cli_usage.txt", buf_cstr(&all));
 }
 
+/*
+ * JSON cannot say what is not UTF-8: it is refused wherever it stands, and nobody is asked. The
+ * argument is not repeated, since it may be a secret.
+ */
+static void test_not_utf8(void **state)
+{
+	static const char *const lines[] = {
+		"guest start web\xe9 --no-wait",
+		"guest migrate web1 n\xe9",
+		"guest start web1 --on n\xe9",
+		"fence set n1 password=secret\xff",
+		"status --socket \xc3",
+	};
+	const struct canned_run run = { 0 };
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(lines); i++) {
+		_cleanup_(buf_free) struct buf all = { 0 };
+		const char *said;
+
+		assert_int_equal(canned_run(&run, lines[i], &all), 2);
+		said = strstr(buf_cstr(&all), "[stderr]");
+		assert_non_null(said);
+		assert_non_null(strstr(said, "is not UTF-8: names and texts have to be\n"));
+		assert_null(strstr(said, "secret"));
+	}
+}
+
 /* Each verb that only orders or lists: what it asks. */
 static void test_requests(void **state)
 {
@@ -209,6 +237,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_help),
 		cmocka_unit_test(test_usage_errors),
+		cmocka_unit_test(test_not_utf8),
 		cmocka_unit_test(test_requests),
 		cmocka_unit_test(test_aliases),
 		cmocka_unit_test(test_refusals),
