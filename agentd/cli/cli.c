@@ -275,6 +275,21 @@ static int run_verb(struct cli *cli, const struct cli_noun *noun)
 	return r ? r : cli->verb->run(cli);
 }
 
+/* "help", "help NOUN", or --help alone. */
+static int run_help(struct cli *cli)
+{
+	const char *word = cli->n_args > 1 ? cli->args[1] : NULL;
+	const struct cli_noun *noun = word ? noun_find(word) : NULL;
+
+	if (word && !noun && strcmp(word, "help") != 0)
+		return usage_error(cli, "unknown command", word);
+	if (noun)
+		cli_help_noun(cli->io->out, noun);
+	else
+		cli_help(cli->io->out);
+	return 0;
+}
+
 static int run(struct cli *cli)
 {
 	const char *word = cli->n_args ? cli->args[0] : NULL;
@@ -282,14 +297,8 @@ static int run(struct cli *cli)
 
 	if (noun)
 		return run_verb(cli, noun);
-	if (!word ? cli->options[OPT_HELP] != NULL : strcmp(word, "help") == 0) {
-		noun = cli->n_args > 1 ? noun_find(cli->args[1]) : NULL;
-		if (noun)
-			cli_help_noun(cli->io->out, noun);
-		else
-			cli_help(cli->io->out);
-		return 0;
-	}
+	if (!word ? cli->options[OPT_HELP] != NULL : strcmp(word, "help") == 0)
+		return run_help(cli);
 	if (word)
 		return usage_error(cli, "unknown command", word);
 	cli_help(cli->io->err);

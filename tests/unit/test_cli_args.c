@@ -7,7 +7,7 @@
 static void test_help(void **state)
 {
 	static const char *const lines[] = {
-		"help", "guest --help", "guest start --help", "status --help", "--version", "",
+		"help", "help fence", "guest --help", "guest start --help", "status --help", "--version", "",
 	};
 	_cleanup_(buf_free) struct buf all = { 0 };
 	const struct canned_run run = { 0 };
@@ -23,6 +23,7 @@ static void test_usage_errors(void **state)
 {
 	static const char *const lines[] = {
 		"gest list",
+		"help frobnicate",
 		"guest",
 		"guest explode",
 		"guest start",
