@@ -27,6 +27,7 @@ _domus() {
 		'guest destroy' | 'guest pause' | 'guest resume' | 'guest migrate' | \
 			'volume create' | 'volume delete' | 'node drain') options+=' --no-wait' ;;
 		'node fence') options+=' --yes --no-wait' ;;
+		'node confirm-off') options+=' --yes' ;;
 		'fence set') options+=' --power-on' ;;
 		'events '*) options+=' --follow --after' ;;
 		esac
