@@ -13,7 +13,7 @@ const struct cli_option_info cli_options[OPT_MAX] = {
 	[OPT_NO_WAIT] = { "--no-wait", NULL, "return when it is ordered, not when it is done" },
 	[OPT_ON] = { "--on", "NODE", "on this node" },
 	[OPT_FOLLOW] = { "--follow", NULL, "go on with what happens from now on" },
-	[OPT_AFTER] = { "--after", "N", "only events after this number" },
+	[OPT_AFTER] = { "--after", "N", "all events after this number, not just the newest 50" },
 	[OPT_POWER_ON] = { "--power-on", NULL, "switch the node on again once it is proven off" },
 };
 

@@ -134,11 +134,7 @@ class Cluster:
 
     def events(self, after: int = 0) -> list[str]:
         """What has happened since a mark, as `subject: text`."""
-        found: list[str] = []
-        while page := self.ask("events", "--after", str(after))["events"]:
-            found += [f"{event['subject']}: {event['text']}" for event in page]
-            after = page[-1]["seq"]
-        return found
+        return [f"{event['subject']}: {event['text']}" for event in self.ask("events", "--after", str(after))["events"]]
 
     def wait_event(self, text: str, after: int, deadline_s: float = 20) -> list[str]:
         """Waits for an event that contains @text; returns all since the mark."""

@@ -43,12 +43,8 @@ def last_event(node: Node) -> int:
 
 def events_after(node: Node, after: int) -> list[Event]:
     """What happened since the event @after."""
-    found: list[Event] = []
-    while True:
-        answer = domus(node, "events", "--after", str(found[-1].seq if found else after))["events"]
-        if not answer:
-            return found
-        found += [Event(event["seq"], event["time_us"] / 1e6, event["subject"], event["text"]) for event in answer]
+    return [Event(event["seq"], event["time_us"] / 1e6, event["subject"], event["text"])
+            for event in domus(node, "events", "--after", str(after))["events"]]
 
 
 def find(events: Iterable[Event], subject: str, *starts: str) -> Event:

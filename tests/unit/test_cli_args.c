@@ -124,6 +124,42 @@ static void test_requests(void **state)
 	kit_golden("cli_requests.txt", buf_cstr(&all));
 }
 
+static void add_events(struct buf *out, int first, int last)
+{
+	buf_str(out, "{\"events\":[");
+	for (int seq = first; seq <= last; seq++)
+		buf_printf(out, "%s{\"seq\":%d,\"text\":\"e\"}", seq > first ? "," : "", seq);
+	buf_printf(out, "],\"last\":%d}", last);
+}
+
+/*
+ * An answer holds so many events and no more. --after means all that came after: it is asked again
+ * until there are no more, and for programs they are one list.
+ */
+static void test_all_events_after(void **state)
+{
+	_cleanup_(buf_free) struct buf one = { 0 }, two = { 0 }, all = { 0 }, json = { 0 };
+	struct canned_answer answers[3] = { { "events", 0, NULL, 0 }, { "events", 0, NULL, 0 } };
+	const struct canned_run run = { .answers = answers };
+	int lines = 0;
+
+	(void)state;
+	add_events(&one, 8, 7 + PROTO_EVENTS_MAX);
+	add_events(&two, 8 + PROTO_EVENTS_MAX, 10 + PROTO_EVENTS_MAX);
+	answers[0].text = buf_cstr(&one);
+	answers[1].text = buf_cstr(&two);
+	assert_int_equal(canned_run(&run, "events --after 7", &all), 0);
+	for (const char *p = buf_cstr(&all); (p = strstr(p, "  1970-01-01")); p++)
+		lines++;
+	assert_int_equal(lines, PROTO_EVENTS_MAX + 3);
+	assert_non_null(strstr(buf_cstr(&all), "events {\"after\":7,\"max\":200}\n"
+					       "events {\"after\":207,\"max\":200}\n"));
+	assert_int_equal(canned_run(&run, "events --after 7 --json", &json), 0);
+	assert_non_null(strstr(buf_cstr(&json), "\"seq\": 8,\n"));
+	assert_non_null(strstr(buf_cstr(&json), "\"seq\": 210,\n"));
+	assert_non_null(strstr(buf_cstr(&json), "\"last\": 210\n"));
+}
+
 /* The aliases say what they stand for. */
 static void test_aliases(void **state)
 {
@@ -240,6 +276,7 @@ int main(void)
 		cmocka_unit_test(test_usage_errors),
 		cmocka_unit_test(test_not_utf8),
 		cmocka_unit_test(test_requests),
+		cmocka_unit_test(test_all_events_after),
 		cmocka_unit_test(test_aliases),
 		cmocka_unit_test(test_refusals),
 		cmocka_unit_test(test_fence_asks),
