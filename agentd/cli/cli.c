@@ -44,18 +44,23 @@ bool cli_flag(const struct cli *cli, enum cli_option o)
 	return cli->options[o] || (cli->verb && cli->verb->preset & 1u << o);
 }
 
-void cli_print_json(struct cli *cli, const json_t *value)
+void cli_print_json(struct cli *cli, const struct reply *r, const json_t *result)
 {
+	json_t *all = json_pack("{s:I, s:b, s:I, s:O, s:I}", "age_ms", (json_int_t)r->age_ms,
+				"current", (int)r->current, "index", (json_int_t)r->index,
+				"result", result, "term", (json_int_t)r->term);
+
 	/* Nothing but ASCII: what a terminal may take for a command is escaped. */
-	json_dumpf(value, cli->io->out, JSON_INDENT(2) | JSON_SORT_KEYS | JSON_ENSURE_ASCII);
+	json_dumpf(all, cli->io->out, JSON_INDENT(2) | JSON_SORT_KEYS | JSON_ENSURE_ASCII);
 	fputc('\n', cli->io->out);
+	json_decref(all);
 }
 
-bool cli_json(struct cli *cli, const json_t *result)
+bool cli_json(struct cli *cli, const struct reply *r)
 {
 	if (!cli_flag(cli, OPT_JSON))
 		return false;
-	cli_print_json(cli, result);
+	cli_print_json(cli, r, r->result);
 	return true;
 }
 
@@ -101,7 +106,7 @@ int cli_order(struct cli *cli, enum method method, json_t *params, const char *d
 	struct reply reply;
 	int r = cli_call(cli, method, params, &reply);
 
-	if (r == 0 && !cli_json(cli, reply.result) && done)
+	if (r == 0 && !cli_json(cli, &reply) && done)
 		fprintf(cli->io->out, "%s\n", done);
 	reply_clear(&reply);
 	return r;

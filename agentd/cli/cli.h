@@ -106,9 +106,13 @@ int cli_call(struct cli *cli, enum method method, json_t *params, struct reply *
 int cli_order(struct cli *cli, enum method method, json_t *params, const char *done);
 
 bool cli_flag(const struct cli *cli, enum cli_option o);
-/* With --json: prints @result and says true. */
-bool cli_json(struct cli *cli, const json_t *result);
-void cli_print_json(struct cli *cli, const json_t *value);
+/*
+ * With --json: prints @r, its result and what the agent knew when it gave it, and says true. All
+ * verbs print this one envelope, but `events --follow`, whose lines are events.
+ */
+bool cli_json(struct cli *cli, const struct reply *r);
+/* The same with another result than the answer's own. */
+void cli_print_json(struct cli *cli, const struct reply *r, const json_t *result);
 /* Of answers that list or show: says on stderr, once, that they may be old. */
 void cli_warn_old(struct cli *cli, const struct reply *r);
 /* Reads a line; false at the end of the input. The line's end is cut off. */

@@ -13,7 +13,7 @@ static int run_init(struct cli *cli)
 	struct reply r;
 	int ret = cli_call(cli, METHOD_CLUSTER_INIT, json_pack("{s:s}", "name", cli->args[0]), &r);
 
-	if (ret == 0 && !cli_json(cli, r.result))
+	if (ret == 0 && !cli_json(cli, &r))
 		fprintf(cli->io->out,
 			"cluster %s is born; on each other node say: domus cluster join\n",
 			cli->args[0]);
@@ -27,7 +27,7 @@ static int run_join(struct cli *cli)
 	struct reply r;
 	int ret = cli_call(cli, METHOD_CLUSTER_JOIN, NULL, &r);
 
-	if (ret == 0 && !cli_json(cli, r.result)) {
+	if (ret == 0 && !cli_json(cli, &r)) {
 		buf_printf(&line, "%s is a member of cluster %s", cli_str(r.result, "node"),
 			   cli_str(r.result, "cluster"));
 		text_safe(&safe, buf_cstr(&line));
@@ -51,7 +51,7 @@ static int run_why(struct cli *cli)
 
 	if (ret == 0)
 		cli_warn_old(cli, &r);
-	if (ret == 0 && !cli_json(cli, r.result)) {
+	if (ret == 0 && !cli_json(cli, &r)) {
 		const char *node = cli_str(r.result, "node");
 
 		show_guest_state(&state, r.result);
@@ -59,6 +59,7 @@ static int run_why(struct cli *cli)
 			   *node ? " on " : "", node);
 		fputc('\n', cli->io->out);
 		show_reasons(cli, json_object_get(r.result, "reasons"), r.now_us);
+		show_index(cli, &r);
 	}
 	reply_clear(&r);
 	return ret;
@@ -78,7 +79,7 @@ static int run_request(struct cli *cli)
 	if (ret == 0 && strcmp(cli_str(r.result, "outcome"), "applied") != 0)
 		ret = cli_error(cli, EXIT_UNKNOWN,
 				"request: not seen here yet: it may still happen: ask again later");
-	else if (ret == 0 && !cli_json(cli, r.result))
+	else if (ret == 0 && !cli_json(cli, &r))
 		fprintf(cli->io->out, "applied at index %" PRId64 "\n", cli_int(r.result, "index"));
 	reply_clear(&r);
 	return ret;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  * domus events: what has happened, and what happens from now on. */
-#include "cli.h"
+#include "show.h"
 
 #include "base/mem.h"
 #include "text.h"
@@ -98,6 +98,22 @@ static int ask(struct cli *cli, struct reply *ret)
 	return ask_after(cli, after, ret);
 }
 
+/* Once, or as the beginning of those that follow. */
+static void tell(struct cli *cli, const struct reply *r)
+{
+	const json_t *events = json_object_get(r->result, "events");
+	bool follows = cli_flag(cli, OPT_FOLLOW);
+
+	cli_warn_old(cli, r);
+	if (follows && cli_flag(cli, OPT_JSON)) {
+		print_events_json(cli, events);
+	} else if (!cli_json(cli, r)) {
+		print_events(cli, events);
+		if (!follows)
+			show_index(cli, r);
+	}
+}
+
 static int run_events(struct cli *cli)
 {
 	struct reply r;
@@ -105,11 +121,7 @@ static int run_events(struct cli *cli)
 	int64_t last = cli_int(r.result, "last");
 
 	if (ret == 0)
-		cli_warn_old(cli, &r);
-	if (ret == 0 && cli_flag(cli, OPT_FOLLOW) && cli_flag(cli, OPT_JSON))
-		print_events_json(cli, json_object_get(r.result, "events"));
-	else if (ret == 0 && !cli_json(cli, r.result))
-		print_events(cli, json_object_get(r.result, "events"));
+		tell(cli, &r);
 	reply_clear(&r);
 	return ret == 0 && cli_flag(cli, OPT_FOLLOW) ? follow_events(cli, last) : ret;
 }

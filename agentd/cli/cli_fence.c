@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  * domus fence: the devices that switch nodes off. */
-#include "cli.h"
+#include "show.h"
 
 #include "base/mem.h"
 #include "text.h"
@@ -96,8 +96,10 @@ static int run_list(struct cli *cli)
 
 	if (ret == 0)
 		cli_warn_old(cli, &r);
-	if (ret == 0 && !cli_json(cli, r.result))
+	if (ret == 0 && !cli_json(cli, &r)) {
 		show_devices(cli, r.result);
+		show_index(cli, &r);
+	}
 	reply_clear(&r);
 	return ret;
 }

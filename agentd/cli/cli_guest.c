@@ -85,7 +85,7 @@ static int report(struct cli *cli, const struct follow *f, const struct wish *wi
 	_cleanup_(buf_free) struct buf line = { 0 }, safe = { 0 };
 	const char *node = cli_str(r->result, "node");
 
-	if (cli_json(cli, r->result))
+	if (cli_json(cli, r))
 		return 0;
 	buf_printf(&line, "%s %s%s%s", cli_str(r->result, "name"), wish->done, *node ? " on " : "",
 		   node);
@@ -130,7 +130,7 @@ static int order_wish(struct cli *cli, const char *name, const struct wish *wish
 	}
 	ret = cli_call(cli, wish->method, params, &r);
 	if (ret == 0 && cli_flag(cli, OPT_NO_WAIT)) {
-		if (!cli_json(cli, r.result))
+		if (!cli_json(cli, &r))
 			fprintf(cli->io->out, "ordered\n");
 	} else if (ret == 0) {
 		f.since = (uint64_t)cli_int(r.result, "index");
@@ -221,7 +221,7 @@ static int define(struct cli *cli, char *ret_name, size_t size)
 				 cli->args[0]);
 	ret = cli_call(cli, METHOD_GUEST_DEFINE, json_pack("{s:o}", "spec", spec), &r);
 	snprintf(ret_name, size, "%s", cli_str(r.result, "name"));
-	if (ret == 0 && strcmp(cli->verb->name, "define") == 0 && !cli_json(cli, r.result))
+	if (ret == 0 && strcmp(cli->verb->name, "define") == 0 && !cli_json(cli, &r))
 		fprintf(cli->io->out, "%s is defined; start it with: domus guest start %s\n",
 			ret_name, ret_name);
 	reply_clear(&r);

@@ -25,8 +25,10 @@ static int run_list(struct cli *cli)
 
 	if (ret == 0)
 		cli_warn_old(cli, &r);
-	if (ret == 0 && !cli_json(cli, r.result))
+	if (ret == 0 && !cli_json(cli, &r)) {
 		show_nodes(cli, r.result);
+		show_index(cli, &r);
+	}
 	reply_clear(&r);
 	return ret;
 }
@@ -59,6 +61,7 @@ static void show_node(struct cli *cli, const struct reply *r)
 	show_line(cli, "fencing", cli_str(n, "fence_agent"));
 	show_proof(cli, json_object_get(n, "proof"), r->now_us);
 	show_line(cli, "incarnation", cli_str(n, "incarnation"));
+	show_index(cli, r);
 }
 
 static int run_show(struct cli *cli)
@@ -68,7 +71,7 @@ static int run_show(struct cli *cli)
 
 	if (ret == 0)
 		cli_warn_old(cli, &r);
-	if (ret == 0 && !cli_json(cli, r.result))
+	if (ret == 0 && !cli_json(cli, &r))
 		show_node(cli, &r);
 	reply_clear(&r);
 	return ret;
@@ -142,12 +145,12 @@ static int run_drain(struct cli *cli)
 	int ret = cli_call(cli, METHOD_NODE_DRAIN, node_params(cli), &r);
 
 	if (ret == 0 && cli_flag(cli, OPT_NO_WAIT)) {
-		if (!cli_json(cli, r.result))
+		if (!cli_json(cli, &r))
 			fprintf(cli->io->out, "%s is being drained\n", cli->args[0]);
 	} else if (ret == 0) {
 		reply_clear(&r);
 		ret = follow(&f, &r);
-		if (ret == 0 && !cli_json(cli, r.result))
+		if (ret == 0 && !cli_json(cli, &r))
 			fprintf(cli->io->out,
 				"%s is empty; it takes guests again after: domus node activate "
 				"%s\n",
@@ -218,13 +221,13 @@ static int run_fence(struct cli *cli)
 		return ret;
 	ret = cli_call(cli, METHOD_NODE_FENCE, node_params(cli), &r);
 	if (ret == 0 && cli_flag(cli, OPT_NO_WAIT)) {
-		if (!cli_json(cli, r.result))
+		if (!cli_json(cli, &r))
 			fprintf(cli->io->out, "%s is being fenced\n", cli->args[0]);
 	} else if (ret == 0) {
 		f.since = (uint64_t)cli_int(r.result, "index");
 		reply_clear(&r);
 		ret = follow(&f, &r);
-		if (ret == 0 && !cli_json(cli, r.result))
+		if (ret == 0 && !cli_json(cli, &r))
 			fprintf(cli->io->out, "%s is proven off\n", cli->args[0]);
 	}
 	reply_clear(&r);

@@ -89,7 +89,7 @@ static int run_status(struct cli *cli)
 	struct reply r;
 	int ret = cli_call(cli, METHOD_STATUS, NULL, &r);
 
-	if (ret == 0 && !cli_json(cli, r.result)) {
+	if (ret == 0 && !cli_json(cli, &r)) {
 		if (!r.current)
 			warning(cli, &r);
 		heading(cli, &r);

@@ -94,7 +94,7 @@ static int order_and_follow(struct cli *cli, enum method method, json_t *params,
 	if (ret == 0 && cli_flag(cli, OPT_JSON)) {
 		const json_t *volume = find(r.result, v);
 
-		cli_print_json(cli, volume ? volume : r.result);
+		cli_print_json(cli, &r, volume ? volume : r.result);
 	} else if (ret == 0) {
 		fprintf(cli->io->out, "%s/%s %s\n", v->pool, v->name,
 			cli_flag(cli, OPT_NO_WAIT) ? "is ordered" : done);
@@ -186,8 +186,10 @@ static int list(struct cli *cli, enum method method, void (*show)(struct cli *, 
 
 	if (ret == 0)
 		cli_warn_old(cli, &r);
-	if (ret == 0 && !cli_json(cli, r.result))
+	if (ret == 0 && !cli_json(cli, &r)) {
 		show(cli, r.result);
+		show_index(cli, &r);
+	}
 	reply_clear(&r);
 	return ret;
 }

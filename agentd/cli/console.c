@@ -115,7 +115,7 @@ int guest_console(struct cli *cli)
 	int ret = cli_call(cli, METHOD_GUEST_CONSOLE, json_pack("{s:s}", "name", guest), &r);
 	int s;
 
-	if (ret == 0 && cli_json(cli, r.result)) {
+	if (ret == 0 && cli_json(cli, &r)) {
 		reply_clear(&r);
 		return 0;
 	}

@@ -88,11 +88,12 @@ static enum verdict look(struct follow *f, const struct reply *r, struct buf *te
 }
 
 /* Its figures from the record, or the sentence that the record ends with. */
-static void report(struct cli *cli, const struct trip *t, const json_t *guest)
+static void report(struct cli *cli, const struct trip *t, const struct reply *r)
 {
+	const json_t *guest = r->result;
 	_cleanup_(buf_free) struct buf line = { 0 }, safe = { 0 };
 
-	if (cli_json(cli, guest))
+	if (cli_json(cli, r))
 		return;
 	buf_printf(&line, "%s runs on %s now", cli_str(guest, "name"), cli_str(guest, "node"));
 	if (t->total_ms)
@@ -139,13 +140,13 @@ int guest_migrate(struct cli *cli)
 		json_object_set_new(params, "to", json_string(cli->args[1]));
 	ret = cli_call(cli, METHOD_GUEST_MIGRATE, params, &r);
 	if (ret == 0 && cli_flag(cli, OPT_NO_WAIT)) {
-		if (!cli_json(cli, r.result))
+		if (!cli_json(cli, &r))
 			fprintf(cli->io->out, "ordered\n");
 	} else if (ret == 0) {
 		reply_clear(&r);
 		ret = follow(&f, &r);
 		if (ret == 0)
-			report(cli, &trip, r.result);
+			report(cli, &trip, &r);
 	}
 	reply_clear(&r);
 	return ret;

@@ -16,8 +16,10 @@ int guest_list(struct cli *cli)
 
 	if (ret == 0)
 		cli_warn_old(cli, &r);
-	if (ret == 0 && !cli_json(cli, r.result))
+	if (ret == 0 && !cli_json(cli, &r)) {
 		show_guests(cli, r.result, r.now_us);
+		show_index(cli, &r);
+	}
 	reply_clear(&r);
 	return ret;
 }
@@ -76,6 +78,7 @@ static void show(struct cli *cli, const struct reply *r)
 	show_failures(cli, json_object_get(g, "failures"), r->now_us);
 	fputc('\n', cli->io->out);
 	show_reasons(cli, json_object_get(g, "reasons"), r->now_us);
+	show_index(cli, r);
 }
 
 int guest_show(struct cli *cli)
@@ -85,7 +88,7 @@ int guest_show(struct cli *cli)
 
 	if (ret == 0)
 		cli_warn_old(cli, &r);
-	if (ret == 0 && !cli_json(cli, r.result))
+	if (ret == 0 && !cli_json(cli, &r))
 		show(cli, &r);
 	reply_clear(&r);
 	return ret;

@@ -5,7 +5,7 @@
 #include <string.h>
 
 const struct cli_option_info cli_options[OPT_MAX] = {
-	[OPT_JSON] = { "--json", NULL, "the result as JSON, for programs" },
+	[OPT_JSON] = { "--json", NULL, "the answer as JSON, for programs" },
 	[OPT_SOCKET] = { "--socket", "SUFFIX", "ask the agent with this socket suffix" },
 	[OPT_HELP] = { "--help", NULL, "this help" },
 	[OPT_NOW] = { "--now", NULL, "at once: the guest is not asked, its process is ended" },

@@ -173,3 +173,8 @@ void show_reasons(struct cli *cli, const json_t *reasons, int64_t now_us)
 		text_table_print(&t, cli->io->out);
 	text_table_free(&t);
 }
+
+void show_index(struct cli *cli, const struct reply *r)
+{
+	fprintf(cli->io->out, "as of index %" PRIu64 "\n", r->index);
+}

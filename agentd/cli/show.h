@@ -24,6 +24,8 @@ void show_access(struct buf *out, const json_t *volume);
 void show_line(struct cli *cli, const char *name, const char *value);
 void show_linef(struct cli *cli, const char *name, const char *fmt, ...)
 	__attribute__((format(printf, 3, 4)));
+/* What lists and records for people end with: how much the node that was asked knew. */
+void show_index(struct cli *cli, const struct reply *r);
 /* Reasons, the newest last. */
 void show_reasons(struct cli *cli, const json_t *reasons, int64_t now_us);
 

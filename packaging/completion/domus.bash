@@ -5,11 +5,11 @@
 _domus_names() {
 	# Names are letters, digits, '.', '_' and '-': the agent takes no others.
 	domus "$1" list --json 2>/dev/null |
-		sed -n 's/^    "name": "\([A-Za-z0-9._-]*\)",\{0,1\}$/\1/p'
+		sed -n 's/^      "name": "\([A-Za-z0-9._-]*\)",\{0,1\}$/\1/p'
 }
 
 _domus_volumes() {
-	domus volume list 2>/dev/null | sed -n '2,$s/ .*//p'
+	domus volume list 2>/dev/null | sed -n 's/^\([A-Za-z0-9._-]*\/[A-Za-z0-9._-]*\) .*/\1/p'
 }
 
 _domus() {

@@ -22,7 +22,7 @@ from labcore import SOURCE, Lab, Node
 from labproc import LabError, wait_for
 from labtext import NETWORK
 
-__all__ = ["Checker", "DomusFailed", "Fetch", "Lab", "LabError", "Node", "Qmp", "WebClient", "domus", "get_page",
+__all__ = ["Checker", "DomusFailed", "Fetch", "Lab", "LabError", "Node", "Qmp", "WebClient", "answer", "domus", "get_page",
            "guest_address", "guest_cmdline", "guest_spec", "longest_gap", "lost_acknowledged", "read_counter",
            "wait_for"]
 
@@ -42,12 +42,17 @@ class DomusFailed(LabError):
         self.text = text
 
 
-def domus(node: Node, *arguments: str, timeout: float = 60, stdin: str | None = None) -> dict:
-    """Runs domus on a node and returns its JSON result."""
+def domus(node: Node, *arguments: str, timeout: float = 60, stdin: str | None = None) -> dict | list:
+    """Runs domus on a node and returns the result of its answer."""
+    return answer(node, *arguments, timeout=timeout, stdin=stdin)["result"]
+
+
+def answer(node: Node, *arguments: str, timeout: float = 60, stdin: str | None = None) -> dict:
+    """Runs domus on a node and returns its whole answer: result, index, term, age_ms, current."""
     done = node.exec("domus", *arguments, "--json", check=False, timeout=timeout, stdin=stdin)
     if done.returncode != 0:
         raise DomusFailed(node, arguments, done.returncode, done.stderr.strip())
-    return json.loads(done.stdout) if done.stdout.strip() else {}
+    return json.loads(done.stdout)
 
 
 def guest_address(number: int) -> str:

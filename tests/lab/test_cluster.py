@@ -14,7 +14,7 @@ import pytest
 
 from clusterkit import NOT_QUORATE, REFUSED, Cluster, refusal
 from labcore import SOURCE
-from labkit import Lab, Node, domus, read_counter, wait_for
+from labkit import Lab, Node, answer, domus, read_counter, wait_for
 
 PYTHON = "/usr/bin/python3"
 # Where an SQLite file says whose it is and in which format (big-endian numbers).
@@ -54,8 +54,10 @@ def test_any_node_may_be_asked(cluster: Cluster) -> None:
     for key in ("applied", "digest", "cluster", "leader", "voters", "guests", "nodes", "operations"):
         assert [one[key] for one in said] == [settled[key]] * 3, key
     assert [(one["node"], one["role"]) for one in said] == [("n1", "voter"), ("n2", "voter"), ("n3", "voter")]
-    lists = [node.exec("domus", "volume", "list").stdout for node in cluster.lab.nodes]
-    assert lists == [lists[0]] * 3 and all(f"of-{node.name}" in lists[0] for node in cluster.lab.nodes)
+    lists = [node.exec("domus", "volume", "list").stdout.rpartition("as of index ") for node in cluster.lab.nodes]
+    assert [shown for shown, _, _ in lists] == [lists[0][0]] * 3
+    assert all(int(index) >= settled["applied"] for _, _, index in lists)
+    assert all(f"of-{node.name}" in lists[0][0] for node in cluster.lab.nodes)
     for node in cluster.lab.nodes:
         domus(node, "volume", "delete", f"of-{node.name}")
 
@@ -294,7 +296,8 @@ def test_a_minority_refuses_orders(cluster: Cluster) -> None:
         assert "cannot reach the majority: 2 of 3 votes needed, 1 here" in refused.text
     text = node.exec("domus", "status").stdout
     assert text.startswith("n3: this node cannot reach the majority") and "not quorate" in text
-    assert domus(node, "guest", "show", "web1")["state"] == "running"
+    shown = answer(node, "guest", "show", "web1")
+    assert (shown["result"]["state"], shown["current"], shown["index"]) == ("running", False, knew)
     cluster.wait_node("n3", "lost")
     cluster.ask("volume", "create", "majority", "64K")
     assert cluster.status(node)["applied"] == knew
