@@ -123,6 +123,15 @@ void cli_warn_old(struct cli *cli, const struct reply *r)
 		  (unsigned long long)r->index);
 }
 
+void cli_watch_current(struct cli *cli, const struct reply *r)
+{
+	if (r->current && cli->warned) {
+		cli->warned = false;
+		cli_error(cli, 0, "current again at index %llu", (unsigned long long)r->index);
+	}
+	cli_warn_old(cli, r);
+}
+
 bool cli_read_line(struct cli *cli, char *ret, size_t size)
 {
 	if (!fgets(ret, (int)size, cli->io->in))

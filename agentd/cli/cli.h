@@ -49,7 +49,8 @@ struct cli_verb;
 struct cli {
 	const struct cli_io *io;
 	struct client client;
-	bool connected, warned;
+	bool connected;
+	bool warned;			/* the last word about it: what is shown may be old */
 	const char *noun;
 	const struct cli_verb *verb;
 	char **args;			/* after noun, verb and options */
@@ -115,6 +116,8 @@ bool cli_json(struct cli *cli, const struct reply *r);
 void cli_print_json(struct cli *cli, const struct reply *r, const json_t *result);
 /* Of answers that list or show: says on stderr, once, that they may be old. */
 void cli_warn_old(struct cli *cli, const struct reply *r);
+/* Of answers in a row: the same whenever they become old, and that they are current again. */
+void cli_watch_current(struct cli *cli, const struct reply *r);
 /* Reads a line; false at the end of the input. The line's end is cut off. */
 bool cli_read_line(struct cli *cli, char *ret, size_t size);
 

@@ -51,6 +51,7 @@ static int follow_events(struct cli *cli, int64_t after)
 			json_pack("{s:I, s:i}", "after", (json_int_t)after, "timeout_ms", 20000),
 			&r);
 		if (ret == 0) {
+			cli_watch_current(cli, &r);
 			print(cli, json_object_get(r.result, "events"));
 			after = cli_int(r.result, "last");
 		}

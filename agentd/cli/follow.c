@@ -5,7 +5,7 @@
 #include "base/mem.h"
 #include "text.h"
 
-#include <inttypes.h>
+#define ALONE_US 10000000 /* without the majority for so long: the wait ends */
 
 static void progress(struct follow *f, const struct buf *text)
 {
@@ -45,16 +45,52 @@ static int wait_for_more(struct follow *f, uint64_t index)
 	return ret;
 }
 
-static int timed_out(struct follow *f, const struct buf *text)
+/* How far it is, or what it is about. */
+static const char *so_far(const struct follow *f, const struct buf *text)
 {
+	return text->len ? buf_cstr(text) : f->name ? f->name : "it";
+}
+
+static void note_age(struct follow *f, const struct reply *r)
+{
+	const struct buf nothing = { 0 };
+
+	if (r->current == f->cli->warned)
+		progress(f, &nothing);
+	cli_watch_current(f->cli, r);
+	if (r->current)
+		f->old_since_us = 0;
+	else if (!f->old_since_us)
+		f->old_since_us = f->now_us;
+}
+
+static enum verdict judge(struct follow *f, const struct reply *r, struct buf *text)
+{
+	enum verdict v;
+
+	note_age(f, r);
+	buf_clear(text);
+	v = f->look(f, r, text);
+	return v == FOLLOW_FAILED && !r->current ? FOLLOW_ON : v;
+}
+
+/* Whether waiting on makes no sense any more: 0, or the exit code, with the reason told. */
+static int given_up(struct follow *f, const struct buf *text)
+{
+	bool alone = f->old_since_us && f->now_us - f->old_since_us > ALONE_US;
+	const struct buf nothing = { 0 };
+
+	if (!alone && f->now_us - f->began_us <= f->timeout_s * INT64_C(1000000))
+		return 0;
+	progress(f, &nothing);
+	if (alone)
+		return cli_error(f->cli, EXIT_UNKNOWN,
+				 "%s %s: %s: outcome not known: this node has lost the majority: "
+				 "ask another node",
+				 f->cli->noun, f->cli->verb->name, so_far(f, text));
 	return cli_error(f->cli, EXIT_UNKNOWN,
-			 "%s %s: %s: not done after %d s, but still wanted: "
-			 "see: domus events",
-			 f->cli->noun, f->cli->verb->name,
-			 text->len ? buf_cstr(text)
-			 : f->name ? f->name
-				   : "it",
-			 f->timeout_s);
+			 "%s %s: %s: not done after %d s, but still wanted: see: domus events",
+			 f->cli->noun, f->cli->verb->name, so_far(f, text), f->timeout_s);
 }
 
 int follow(struct follow *f, struct reply *ret)
@@ -68,16 +104,13 @@ int follow(struct follow *f, struct reply *ret)
 		r = ask(f, ret);
 		if (r)
 			return r;
-		buf_clear(&text);
-		v = f->look(f, ret, &text);
+		v = judge(f, ret, &text);
 		if (v != FOLLOW_ON)
 			break;
 		progress(f, &text);
-		if (f->now_us - f->began_us > f->timeout_s * INT64_C(1000000)) {
-			progress(f, &nothing);
-			return timed_out(f, &text);
-		}
-		r = wait_for_more(f, ret->index);
+		r = given_up(f, &text);
+		if (r == 0)
+			r = wait_for_more(f, ret->index);
 		if (r)
 			return r;
 		reply_clear(ret);

@@ -26,11 +26,17 @@ struct follow {
 	/* For `look`. */
 	uint64_t since;			/* ledger index of the order */
 	int64_t began_us, now_us;
+
+	int64_t old_since_us;		/* answers are not current since then; 0: they are */
 };
 
 /*
  * Follows until done, failed or the timeout (exit code 6). Progress is one line that is
  * written over, on a terminal only. The last answer is in @ret: reply_clear it.
+ *
+ * A node that loses the majority meanwhile sees no more of it: that is said at once, and after
+ * 10 s it ends with exit code 6. What an old answer says was done was done; what it says has
+ * failed is not believed, since the others may be at it.
  */
 int follow(struct follow *f, struct reply *ret);
 

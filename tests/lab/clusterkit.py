@@ -22,6 +22,7 @@ SETTLE_S = 30
 ANSWER_S = 5            # an agent that was stopped by a signal answers never
 REFUSED = 4             # exit codes of domus, as its manual lists them
 NOT_QUORATE = 5
+UNKNOWN = 6
 
 
 class Cluster:

@@ -4,6 +4,8 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
 import sqlite3
 import subprocess
 import time
@@ -12,7 +14,7 @@ from typing import Callable, Iterator
 
 import pytest
 
-from clusterkit import NOT_QUORATE, REFUSED, Cluster, refusal
+from clusterkit import NOT_QUORATE, REFUSED, UNKNOWN, Cluster, refusal
 from labcore import SOURCE
 from labkit import Lab, Node, answer, domus, read_counter, wait_for
 
@@ -306,3 +308,27 @@ def test_a_minority_refuses_orders(cluster: Cluster) -> None:
     assert "majority" in node.exec("domus", "volume", "list").stdout
     assert cluster.page("web1").boot == page.boot
     cluster.ask("volume", "delete", "majority")
+
+
+def test_an_order_is_not_waited_for_without_the_majority(cluster: Cluster) -> None:
+    """A node that is cut off while a start is waited for says that it cannot know; the others start the guest, once."""
+    cluster.define("web1")
+    cluster.ask("guest", "stop", "web1", "--now")
+    asked, target = cluster.others(cluster.leader())
+    mark, agent = cluster.mark(), target.daemon_pid("agent")
+    os.kill(agent, signal.SIGSTOP)
+    waiting = subprocess.Popen(asked.command("domus", "guest", "start", "web1", "--on", target.name), text=True,
+                               env=asked.environment(), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                               stderr=subprocess.PIPE)
+    wait_for(lambda: domus(asked, "guest", "show", "web1")["state"] == "starting", 20, "it is not being started", 0.05)
+    cluster.lab.isolate(asked.name)
+    os.kill(agent, signal.SIGCONT)
+    said, errors = waiting.communicate(timeout=60)
+    assert (waiting.returncode, said) == (UNKNOWN, "")
+    assert [any(words in line for words in ("not current: ", "outcome not known: this node has lost the majority"))
+            for line in errors.splitlines()] == [True, True], errors
+    cluster.wait_guest("web1", state="running", node=target.name)
+    cluster.lab.heal()
+    cluster.settle()
+    assert [len(pids) for pids in cluster.processes("web1").values()] == [1]
+    assert len([event for event in cluster.events(mark) if event.startswith("web1: starting")]) == 1

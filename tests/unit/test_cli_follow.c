@@ -58,6 +58,37 @@ static const struct story stories[] = {
 	{ "guest start web1",
 	  7,
 	  { { "guest.start", 0, "{\"index\":101}", 0 }, { "guest.show", 0, "!gone", 0 } } },
+	/* The node is cut off while we wait: that is said at once, and not waited for for ever. */
+	{ "guest start web1",
+	  6,
+	  { { "guest.start", 0, "{\"index\":101}", 0 },
+	    { "guest.show", 100, STARTING, 0 },
+	    { "events.wait", 200, WAITED, 1 },
+	    { "guest.show", 300, STARTING, 1 },
+	    { "events.wait", 1300, WAITED, 1 },
+	    { "guest.show", 10200, STARTING, 1 },
+	    { "events.wait", 10300, WAITED, 1 },
+	    { "guest.show", 10301, STARTING, 1 } } },
+	/* It comes back in time, twice; what an old answer says was done was done. */
+	{ "guest start web1",
+	  0,
+	  { { "guest.start", 0, "{\"index\":101}", 0 },
+	    { "guest.show", 300, STARTING, 1 },
+	    { "events.wait", 9000, WAITED, 0 },
+	    { "guest.show", 9100, STARTING, 0 },
+	    { "events.wait", 9200, WAITED, 0 },
+	    { "guest.show", 9300, STARTING, 1 },
+	    { "events.wait", 19000, WAITED, 1 },
+	    { "guest.show", 19100, RUNNING, 1 } } },
+	/* What stands still in a minority may be at work elsewhere. */
+	{ "guest start web1",
+	  0,
+	  { { "guest.start", 0, "{\"index\":101}", 0 },
+	    { "guest.show", 1000, NO_PLACE, 1 },
+	    { "events.wait", 2000, WAITED, 1 },
+	    { "guest.show", 5500, NO_PLACE, 1 },
+	    { "events.wait", 5600, WAITED, 0 },
+	    { "guest.show", 5700, RUNNING, 0 } } },
 	{ "guest stop web1",
 	  0,
 	  { { "guest.show", 0, "{\"stop_timeout_s\":60}", 0 },
@@ -206,12 +237,34 @@ static void test_follow_events(void **state)
 	kit_golden("cli_follow_events.txt", buf_cstr(&all));
 }
 
+/* A node that becomes a minority later says so then, and again when it is none any more. */
+static void test_follow_events_alone(void **state)
+{
+	static const struct canned_answer answers[] = {
+		{ "events", 0, "{\"events\":[],\"last\":4}", 0 },
+		{ "events.wait", 0, "{\"events\":[],\"last\":4}", 1 },
+		{ "events.wait", 0, "{\"events\":[],\"last\":4}", 1 },
+		{ "events.wait", 0, "{\"events\":[{\"seq\":5,\"text\":\"two\"}],\"last\":5}", 0 },
+		{ "events.wait", 0, "{\"events\":[],\"last\":5}", 1 },
+		{ "events.wait", 0, "!gone", 0 },
+		{ 0 }
+	};
+	const struct canned_run run = { .answers = answers };
+	_cleanup_(buf_free) struct buf all = { 0 };
+
+	(void)state;
+	assert_int_equal(canned_run(&run, "events --follow", &all), 7);
+	assert_int_equal(canned_run(&run, "events --follow --json", &all), 7);
+	kit_golden("cli_follow_alone.txt", buf_cstr(&all));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_plain),
 		cmocka_unit_test(test_terminal),
 		cmocka_unit_test(test_follow_events),
+		cmocka_unit_test(test_follow_events_alone),
 	};
 
 	setenv("TZ", "UTC", 1);
