@@ -58,6 +58,11 @@ struct node *apply_find_node(const struct model *m, uint32_t id, struct err *ret
 	return n;
 }
 
+struct line apply_wanted(const struct command *c, const char *what)
+{
+	return line_join((const char *const[]){ what, c->reason[0] ? ", " : "", c->reason, NULL });
+}
+
 int apply_check_grant(const struct model *m, const struct guest *g, const struct command *c,
 		      struct err *ret_err)
 {

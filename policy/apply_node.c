@@ -30,7 +30,7 @@ static void forget_move_failures(struct model *m, const struct node *n)
 static int set_drain(struct model *m, const struct command *c, bool drain, struct err *ret_err)
 {
 	struct node *n = apply_find_node(m, c->node, ret_err);
-	const char *why = drain ? "to be drained" : "takes guests again";
+	struct line why = apply_wanted(c, drain ? "to be drained" : "takes guests again");
 
 	if (!n)
 		return -ENOENT;
@@ -39,12 +39,10 @@ static int set_drain(struct model *m, const struct command *c, bool drain, struc
 	n->drain = drain;
 	n->revision = m->index;
 	forget_move_failures(m, n);
-	if (c->reason[0])
-		why = c->reason;
 	if (node_online(n))
-		node_happens(m, n, drain ? NODE_EV_HERE_DRAINED : NODE_EV_HERE, why);
+		node_happens(m, n, drain ? NODE_EV_HERE_DRAINED : NODE_EV_HERE, why.text);
 	else
-		node_note(m, n, why);
+		node_note(m, n, why.text);
 	return 0;
 }
 
@@ -91,7 +89,7 @@ int apply_node_fence(struct model *m, const struct command *c, struct err *ret_e
 		return 0;
 	n->fence_wanted = true;
 	n->fence_retry_us = 0;
-	node_note(m, n, c->reason[0] ? c->reason : "is to be fenced");
+	node_note(m, n, apply_wanted(c, "is to be fenced").text);
 	return 0;
 }
 

@@ -17,6 +17,9 @@ typedef int apply_fn(struct model *m, const struct command *c, struct err *ret_e
 struct guest *apply_find_guest(const struct model *m, const char *name, struct err *ret_err);
 struct node *apply_find_node(const struct model *m, uint32_t id, struct err *ret_err);
 
+/* What is wanted from now on, and whose order that was if @c knows: both, for `why`. */
+struct line apply_wanted(const struct command *c, const char *what);
+
 /* apply_guest.c: people */
 apply_fn apply_guest_define, apply_guest_undefine;
 /* apply_want.c: people */

@@ -50,9 +50,20 @@ static bool is_wanted_so(const struct guest *g, const struct command *c)
 	return !is_down(g) || c->node == g->wanted_node;
 }
 
+/* "is to run on n2, ordered by root on n1" */
+static void note_wish(struct model *m, struct guest *g, const struct command *c, const char *what)
+{
+	const char *to = c->kind == CMD_GUEST_MIGRATE ? " to " : " on ";
+
+	guest_note(m, g,
+		   apply_wanted(c, c->node ? SAY(what, to, model_node_name(m, c->node)) : what)
+			   .text);
+}
+
 static int want_running(struct model *m, struct guest *g, const struct command *c,
 			struct err *ret_err)
 {
+	bool stands = g->desired == DESIRED_PAUSED || g->state == GUEST_IO_ERROR;
 	int rc;
 
 	if (c->node && !apply_find_node(m, c->node, ret_err))
@@ -74,7 +85,7 @@ static int want_running(struct model *m, struct guest *g, const struct command *
 	g->resume_retry_us = 0;
 	g->desired = DESIRED_RUNNING;
 	g->stop_now = false;
-	guest_note(m, g, c->reason[0] ? c->reason : "is to run");
+	note_wish(m, g, c, stands ? "is to go on" : "is to run");
 	return 0;
 }
 
@@ -88,10 +99,7 @@ static int want_stopped(struct model *m, struct guest *g, const struct command *
 	g->stop_now = c->stop_now && !is_down(g);
 	g->wants_move = false;
 	g->wanted_node = 0;
-	guest_note(m, g,
-		   c->reason[0]  ? c->reason
-		   : c->stop_now ? "is to stop at once"
-				 : "is to stop");
+	note_wish(m, g, c, c->stop_now ? "is to stop at once" : "is to stop");
 	if (g->state == GUEST_HELD || g->state == GUEST_RECOVERING)
 		guest_happens(m, g, EV_OVER, "not wanted any more", NULL);
 	return 0;
@@ -108,7 +116,7 @@ static int want_paused(struct model *m, struct guest *g, const struct command *c
 			       guest_state_text(g->state));
 	g->desired = DESIRED_PAUSED;
 	g->wants_move = false;
-	guest_note(m, g, c->reason[0] ? c->reason : "is to pause");
+	note_wish(m, g, c, "is to pause");
 	return 0;
 }
 
@@ -183,6 +191,6 @@ int apply_guest_migrate(struct model *m, const struct command *c, struct err *re
 			       g->name, why);
 	g->wants_move = true;
 	g->wanted_node = c->node;
-	guest_note(m, g, c->reason[0] ? c->reason : "is to migrate");
+	note_wish(m, g, c, "is to migrate");
 	return 0;
 }

@@ -198,7 +198,7 @@ class Demo:
         domus(source, "guest", "migrate", GUEST, target.name)
         fetches = self.read_on()
         events = events_after(target, since)
-        ordered = find(events, GUEST, "ordered by")
+        ordered = find(events, GUEST, "is to migrate")
         handed, running = find(events, GUEST, "handed over"), find(events, GUEST, "running: migrated")
         self.same_boot(fetches, boot)
         downtime = DOWNTIME.search(running.text)

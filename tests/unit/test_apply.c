@@ -487,6 +487,52 @@ static void test_stale_grants(void **state)
 	arena_free(a);
 }
 
+static void ordered(struct arena *a, struct command c, const char *expected)
+{
+	STRCPY(c.reason, "ordered by root on n2");
+	assert_int_equal(arena_apply(a, &c), 0);
+	assert_string_equal(a->m->events.v[a->m->events.n - 1].text, expected);
+}
+
+/* `why` and `events` tell of each order what was wanted, and who gave it where. */
+static void test_who_wanted_what(void **state)
+{
+	struct arena *a = arena_new(3, false);
+	struct command want = about(CMD_GUEST_WANT, "web1");
+	struct command move = about(CMD_GUEST_MIGRATE, "web1");
+	struct command node = { .node = 3 };
+
+	(void)state;
+	arena_define(a, "web1", 64);
+	want.desired = DESIRED_RUNNING;
+	want.node = 1;
+	ordered(a, want, "is to run on n1, ordered by root on n2");
+	arena_decide(a);
+	arena_done(a, "web1", OP_START, NULL);
+	move.node = 3;
+	ordered(a, move, "is to migrate to n3, ordered by root on n2");
+	arena_guest(a, "web1")->wants_move = false;
+	move.node = 0;
+	ordered(a, move, "is to migrate, ordered by root on n2");
+	arena_guest(a, "web1")->wants_move = false;
+	want.node = 0;
+	want.desired = DESIRED_PAUSED;
+	ordered(a, want, "is to pause, ordered by root on n2");
+	want.desired = DESIRED_RUNNING;
+	ordered(a, want, "is to go on, ordered by root on n2");
+	want.desired = DESIRED_STOPPED;
+	ordered(a, want, "is to stop, ordered by root on n2");
+	want.stop_now = true;
+	ordered(a, want, "is to stop at once, ordered by root on n2");
+	node.kind = CMD_NODE_DRAIN;
+	ordered(a, node, "maintenance: to be drained, ordered by root on n2");
+	node.kind = CMD_NODE_ACTIVATE;
+	ordered(a, node, "online: takes guests again, ordered by root on n2");
+	node.kind = CMD_NODE_FENCE;
+	ordered(a, node, "is to be fenced, ordered by root on n2");
+	arena_free(a);
+}
+
 /*
  * Orders of policy make sense in their states only: the same again, or in another state, is
  * refused.
@@ -620,6 +666,7 @@ int main(void)
 		cmocka_unit_test(test_volume_executor_leaves),
 		cmocka_unit_test(test_stale_reads),
 		cmocka_unit_test(test_stale_grants),
+		cmocka_unit_test(test_who_wanted_what),
 		cmocka_unit_test(test_orders_in_other_states),
 		cmocka_unit_test(test_operations),
 		cmocka_unit_test(test_hostile_text),

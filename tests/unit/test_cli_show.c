@@ -49,7 +49,8 @@
 	"\"access\":\"private\",\"nodes\":[\"n1\"],\"guest\":\"db1\",\"reason\":\"disk full\"}]"
 
 #define REASONS \
-	"[{\"index\":12,\"time_us\":1767225000000000,\"text\":\"ordered by root on n1\"}," \
+	"[{\"index\":12,\"time_us\":1767225000000000," \
+	"\"text\":\"is to run, ordered by root on n1\"}," \
 	"{\"index\":13,\"time_us\":1767225588000000,\"text\":\"n1: memory 6 %\"}]"
 
 #define EVENTS \
