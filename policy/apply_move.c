@@ -79,6 +79,7 @@ int apply_move_begin(struct model *m, const struct command *c, struct err *ret_e
 		return rc;
 	g->move = (struct move){ .phase = MOVE_PREPARING,
 				 .target = { c->node, c->incarnation, m->index },
+				 .from = g->owner.node,
 				 .began_us = m->time_us,
 				 .drain = !g->wants_move };
 	g->move.deadline_us = m->time_us + ha_conf_default.move_deadline_us;
@@ -201,6 +202,12 @@ void move_activated(struct model *m, struct guest *g, const struct operation *op
 	(void)c;
 	g->move_failures = 0;
 	g->move_retry_us = 0;
+	g->last_move = (struct last_move){ .from = g->move.from,
+					   .to = g->owner.node,
+					   .downtime_ms = g->move.downtime_ms,
+					   .total_ms = g->move.total_ms,
+					   .index = m->index,
+					   .time_us = m->time_us };
 	guest_happens(m, g, EV_RUNS,
 		      SAY("migrated to ", owner_name(m, g), " in ", NUM(g->move.total_ms),
 			  " ms, downtime ", NUM(g->move.downtime_ms), " ms"),

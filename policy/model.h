@@ -85,12 +85,21 @@ struct move {
 	 * it, and so does the owner from the hand-over on: it is later than the source's.
 	 */
 	struct owner target;
+	uint32_t from;			/* the source's node: the owner's up to the hand-over */
 	char address[128];		/* where the target listens */
 	bool sent, loaded;
 	uint32_t downtime_ms, total_ms;	/* as the hypervisor reported */
 	int64_t began_us, deadline_us;	/* ledger time */
 	bool drain;			/* because its node is being drained */
 	char failed[MODEL_TEXT_MAX];	/* while CANCELLING: what failed, and why */
+};
+
+/* The last migration that came to its end. index 0: there was none. */
+struct last_move {
+	uint32_t from, to;
+	uint32_t downtime_ms, total_ms;	/* as the hypervisor reported */
+	uint64_t index;			/* at which it ended */
+	int64_t time_us;		/* ledger time of that */
 };
 
 /* Why something was done: the answer of `domus why`. */
@@ -131,6 +140,7 @@ struct guest {
 	struct owner owner;		/* node 0 exactly when STOPPED, RECOVERING or HELD */
 	/* phase not NONE exactly while MIGRATING (or LOST out of it) */
 	struct move move;
+	struct last_move last_move;
 	uint64_t operation;		/* the one under way for it, 0: none */
 	uint32_t wanted_node;		/* asked for by `migrate` or `start --on`; 0: any */
 	bool wants_move;		/* a person asked for a migration that has not begun */

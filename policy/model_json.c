@@ -32,11 +32,25 @@ static void kv_move(struct jsonw *j, const struct move *mv)
 	jsonw_kv_u64(j, "downtime_ms", mv->downtime_ms);
 	jsonw_kv_bool(j, "drain", mv->drain);
 	jsonw_kv_str(j, "failed", mv->failed);
+	jsonw_kv_u64(j, "from", mv->from);
 	jsonw_kv_bool(j, "loaded", mv->loaded);
 	jsonw_kv_str(j, "phase", move_phase_text(mv->phase));
 	jsonw_kv_bool(j, "sent", mv->sent);
 	kv_owner(j, "target", &mv->target);
 	jsonw_kv_u64(j, "total_ms", mv->total_ms);
+	jsonw_object_end(j);
+}
+
+static void kv_last_move(struct jsonw *j, const struct last_move *last)
+{
+	jsonw_key(j, "last_move");
+	jsonw_object(j);
+	jsonw_kv_u64(j, "downtime_ms", last->downtime_ms);
+	jsonw_kv_u64(j, "from", last->from);
+	jsonw_kv_u64(j, "index", last->index);
+	jsonw_kv_i64(j, "time_us", last->time_us);
+	jsonw_kv_u64(j, "to", last->to);
+	jsonw_kv_u64(j, "total_ms", last->total_ms);
 	jsonw_object_end(j);
 }
 
@@ -96,6 +110,7 @@ static void guest_json(struct jsonw *j, const void *record)
 	jsonw_kv_str(j, "before_loss", guest_state_text(g->before_loss));
 	jsonw_kv_str(j, "desired", desired_text(g->desired));
 	kv_failures(j, g);
+	kv_last_move(j, &g->last_move);
 	jsonw_kv_u64(j, "memory_mib", g->memory_mib);
 	kv_move(j, &g->move);
 	jsonw_kv_u64(j, "move_failures", g->move_failures);

@@ -14,8 +14,7 @@
 
 /* What is known of a migration from one look to the next. */
 struct trip {
-	char from[64];                 /* where it ran before */
-	int64_t downtime_ms, total_ms; /* as last told; the record may drop them at the end */
+	char from[64]; /* where it ran before */
 	uint64_t sent_bytes;
 	int64_t sent_us;
 	uint64_t rate; /* bytes/s between the last two looks */
@@ -57,21 +56,12 @@ static void say_progress(struct follow *f, const json_t *move, struct buf *text)
 		buf_printf(text, ", %" PRIu64 " MiB/s", t->rate >> 20);
 }
 
-static void take_figures(struct trip *t, const json_t *move)
-{
-	if (cli_int(move, "total_ms")) {
-		t->total_ms = cli_int(move, "total_ms");
-		t->downtime_ms = cli_int(move, "downtime_ms");
-	}
-}
-
 static enum verdict look(struct follow *f, const struct reply *r, struct buf *text)
 {
 	const json_t *g = r->result;
 	struct trip *t = f->ctx;
 	bool elsewhere = *cli_str(g, "node") && !is(g, "node", t->from);
 
-	take_figures(t, json_object_get(g, "move"));
 	if (cli_bool(g, "wants_move") || is(g, "state", "migrating")) {
 		say_progress(f, json_object_get(g, "move"), text);
 		return FOLLOW_ON;
@@ -87,22 +77,22 @@ static enum verdict look(struct follow *f, const struct reply *r, struct buf *te
 	return FOLLOW_FAILED;
 }
 
-/* Its figures from the record, or the sentence that the record ends with. */
-static void report(struct cli *cli, const struct trip *t, const struct reply *r)
+/* The figures of this migration; without them (its node was lost, say) why it is where it is. */
+static void report(const struct follow *f, const struct reply *r)
 {
-	const json_t *guest = r->result;
 	_cleanup_(buf_free) struct buf line = { 0 }, safe = { 0 };
+	const json_t *guest = r->result, *last = json_object_get(guest, "last_move");
 
-	if (cli_json(cli, r))
+	if (cli_json(f->cli, r))
 		return;
-	buf_printf(&line, "%s runs on %s now", cli_str(guest, "name"), cli_str(guest, "node"));
-	if (t->total_ms)
-		buf_printf(&line, ": %" PRId64 " ms in all, downtime %" PRId64 " ms", t->total_ms,
-			   t->downtime_ms);
+	buf_printf(&line, "%s runs on %s now: ", cli_str(guest, "name"), cli_str(guest, "node"));
+	if ((uint64_t)cli_int(last, "index") > f->since)
+		buf_printf(&line, "%" PRId64 " ms in all, downtime %" PRId64 " ms",
+			   cli_int(last, "total_ms"), cli_int(last, "downtime_ms"));
 	else
-		buf_printf(&line, ": %s", show_reason(guest));
+		buf_str(&line, show_reason(guest));
 	text_safe(&safe, buf_cstr(&line));
-	fprintf(cli->io->out, "%s\n", buf_cstr(&safe));
+	fprintf(f->cli->io->out, "%s\n", buf_cstr(&safe));
 }
 
 /* Where it is before. */
@@ -143,10 +133,11 @@ int guest_migrate(struct cli *cli)
 		if (!cli_json(cli, &r))
 			fprintf(cli->io->out, "ordered\n");
 	} else if (ret == 0) {
+		f.since = (uint64_t)cli_int(r.result, "index");
 		reply_clear(&r);
 		ret = follow(&f, &r);
 		if (ret == 0)
-			report(cli, &trip, &r);
+			report(&f, &r);
 	}
 	reply_clear(&r);
 	return ret;

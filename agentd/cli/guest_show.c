@@ -60,6 +60,18 @@ static void show_failures(struct cli *cli, const json_t *failures, int64_t now_u
 	}
 }
 
+static void show_last_move(struct cli *cli, const json_t *last, int64_t now_us)
+{
+	_cleanup_(buf_free) struct buf when = { 0 };
+
+	if (!json_is_object(last))
+		return;
+	text_ago(&when, now_us, cli_int(last, "time_us"));
+	show_linef(cli, "last move", "%s -> %s, %s: %" PRId64 " ms in all, downtime %" PRId64 " ms",
+		   cli_str(last, "from"), cli_str(last, "to"), buf_cstr(&when),
+		   cli_int(last, "total_ms"), cli_int(last, "downtime_ms"));
+}
+
 static void show(struct cli *cli, const struct reply *r)
 {
 	_cleanup_(buf_free) struct buf state = { 0 };
@@ -75,6 +87,7 @@ static void show(struct cli *cli, const struct reply *r)
 	show_line(cli, "uuid", cli_str(g, "uuid"));
 	show_volumes(cli, json_object_get(g, "volumes"));
 	show_domain(cli, json_object_get(g, "domain"));
+	show_last_move(cli, json_object_get(g, "last_move"), r->now_us);
 	show_failures(cli, json_object_get(g, "failures"), r->now_us);
 	fputc('\n', cli->io->out);
 	show_reasons(cli, json_object_get(g, "reasons"), r->now_us);

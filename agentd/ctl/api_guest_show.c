@@ -20,13 +20,12 @@ static void progress_json(struct api *api, const struct guest *g, struct jsonw *
 	jsonw_object_end(j);
 }
 
-/* Also after its end, as long as the record holds figures of it. */
 static void move_json(struct api *api, const struct guest *g, struct jsonw *j)
 {
 	const struct model *m = engine_model(api->engine);
 	const struct move *mv = &g->move;
 
-	if (mv->phase == MOVE_NONE && !mv->total_ms) {
+	if (mv->phase == MOVE_NONE) {
 		jsonw_null(j);
 		return;
 	}
@@ -41,6 +40,22 @@ static void move_json(struct api *api, const struct guest *g, struct jsonw *j)
 	jsonw_kv_bool(j, "sent", mv->sent);
 	api_node_json(j, "to", m, mv->target.node);
 	jsonw_kv_u64(j, "total_ms", mv->total_ms);
+	jsonw_object_end(j);
+}
+
+static void last_move_json(const struct model *m, const struct last_move *last, struct jsonw *j)
+{
+	if (!last->index) {
+		jsonw_null(j);
+		return;
+	}
+	jsonw_object(j);
+	jsonw_kv_u64(j, "downtime_ms", last->downtime_ms);
+	api_node_json(j, "from", m, last->from);
+	jsonw_kv_u64(j, "index", last->index);
+	jsonw_kv_i64(j, "time_us", last->time_us);
+	api_node_json(j, "to", m, last->to);
+	jsonw_kv_u64(j, "total_ms", last->total_ms);
 	jsonw_object_end(j);
 }
 
@@ -152,6 +167,8 @@ void api_guest_show(void *ctx, struct call *call)
 	jsonw_kv_u64(j, "epoch", g->owner.epoch);
 	jsonw_key(j, "failures");
 	failures_json(m, g, j);
+	jsonw_key(j, "last_move");
+	last_move_json(m, &g->last_move, j);
 	jsonw_kv_u64(j, "operation", g->operation);
 	jsonw_key(j, "reasons");
 	jsonw_array(j);

@@ -38,7 +38,9 @@
  *	guest.undefine {name}
  *	guest.list {}		[GUEST]
  *	guest.show {name}	GUEST and {uuid, revision, spec, epoch, volumes, reasons, failures,
- *				stop_timeout_s, operation, domain}
+ *				stop_timeout_s, operation, domain, last_move}, where last_move is
+ *				null or {from, to, total_ms, downtime_ms, index, time_us}: of the
+ *				last migration that succeeded, and when it had
  *	guest.start {name, on?}  guest.stop {name, now?}  guest.pause {name}  guest.resume {name}
  *	guest.migrate {name, to?}	these five set what is wanted; guest.show tells the rest
  *	guest.console {name}	{node, here, path}: of the serial console's socket, when here

@@ -104,8 +104,9 @@ def test_the_cluster_chooses(trip: Trip) -> None:
     cluster = trip.cluster
     before = trip.before
     said = trip.node("leader").exec("domus", "guest", "migrate", "web1").stdout
-    node = cluster.guest()["node"]
-    assert node != trip.source and f"web1 runs on {node} now" in said and "downtime" in said
+    node, last = cluster.guest()["node"], cluster.guest()["last_move"]
+    assert node != trip.source and (last["from"], last["to"]) == (trip.source, node)
+    assert said == f"web1 runs on {node} now: {last['total_ms']} ms in all, downtime {last['downtime_ms']} ms\n"
     assert cluster.page().boot == before.boot
 
 

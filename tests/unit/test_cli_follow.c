@@ -17,6 +17,9 @@
 	GUEST("migrating", "running", "\"n1\"", \
 	      ",\"reason\":\"asked for\",\"move\":{\"phase\":\"" phase \
 	      "\",\"from\":\"n1\",\"to\":\"n3\"" more "}")
+#define MOVED(index, total, downtime) \
+	",\"last_move\":{\"index\":" #index ",\"from\":\"n1\",\"to\":\"n3\",\"total_ms\":" #total \
+	",\"downtime_ms\":" #downtime ",\"time_us\":1767225600800000}"
 #define PROGRESS(sent, left) \
 	",\"progress\":{\"sent_bytes\":" #sent ",\"remaining_bytes\":" #left \
 	",\"total_bytes\":134217728}"
@@ -116,7 +119,8 @@ static const struct story stories[] = {
 	    { "events.wait", 600, WAITED, 0 },
 	    { "guest.show", 900,
 	      GUEST("running", "running", "\"n3\"",
-		    ",\"reason\":\"migrated to n3 in 840 ms, downtime 31 ms\",\"move\":null"),
+		    ",\"reason\":\"migrated to n3 in 840 ms, downtime 31 ms\",\"move\":null"
+		    MOVED(105, 840, 31)),
 	      0 } } },
 	{ "guest migrate web1",
 	  0,
@@ -124,7 +128,24 @@ static const struct story stories[] = {
 	    { "guest.migrate", 0, "{\"index\":101}", 0 },
 	    { "guest.show", 800, MOVING("activating", ",\"total_ms\":790,\"downtime_ms\":29"), 0 },
 	    { "events.wait", 800, WAITED, 0 },
-	    { "guest.show", 900, GUEST("running", "running", "\"n3\"", ",\"move\":null"), 0 } } },
+	    { "guest.show", 900,
+	      GUEST("running", "running", "\"n3\"", ",\"move\":null" MOVED(105, 790, 29)), 0 } } },
+	/* Programs are told the figures too. */
+	{ "guest migrate web1 --json",
+	  0,
+	  { { "guest.show", 0, GUEST("running", "running", "\"n1\"", ""), 0 },
+	    { "guest.migrate", 0, "{\"index\":101}", 0 },
+	    { "guest.show", 900,
+	      GUEST("running", "running", "\"n3\"", ",\"move\":null" MOVED(105, 790, 29)), 0 } } },
+	/* It came to run elsewhere in another way: the figures are those of an earlier one. */
+	{ "guest migrate web1",
+	  0,
+	  { { "guest.show", 0, GUEST("running", "running", "\"n1\"", ""), 0 },
+	    { "guest.migrate", 0, "{\"index\":101}", 0 },
+	    { "guest.show", 9000,
+	      GUEST("running", "running", "\"n2\"",
+		    ",\"reason\":\"runs on n2\",\"move\":null" MOVED(77, 790, 29)),
+	      0 } } },
 	{ "guest migrate web1 n3",
 	  1,
 	  { { "guest.show", 0, GUEST("running", "running", "\"n1\"", ""), 0 },

@@ -83,7 +83,10 @@ static const struct {
 	      "99,"
 	      "\"state\":\"running\",\"kvm\":false,\"vnc\":\"/run/"
 	      "v\"},\"failures\":[{\"node\":\"n2\","
-	      "\"start\":true,\"time_us\":1767225000000000}],\"reasons\":" REASONS "}",
+	      "\"start\":true,\"time_us\":1767225000000000}],"
+	      "\"last_move\":{\"from\":\"n2\",\"to\":\"n1\",\"total_ms\":840,"
+	      "\"downtime_ms\":31,\"index\":90,\"time_us\":1767225000000000},"
+	      "\"reasons\":" REASONS "}",
 	      false } } },
 	{ "volume list", { { "volume.list", 0, VOLUMES, false } } },
 	{ "pool list", { { "pool.list", 0, "[]", false } } },

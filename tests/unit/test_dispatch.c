@@ -690,6 +690,7 @@ static void test_shown(void **state)
 		{ "fence.list", "{}" },
 		{ "pool.list", "{}" },
 		{ "guest.show", "{\"name\":\"web1\"}" },
+		{ "guest.show", "{\"name\":\"db1\"}" },
 		{ "why", "{\"guest\":\"web1\"}" },
 	};
 	_cleanup_(buf_free) struct buf all = { 0 };
@@ -698,6 +699,9 @@ static void test_shown(void **state)
 
 	g->state = GUEST_MIGRATING;
 	g->move = (struct move){ .phase = MOVE_SENDING, .target.node = 2, .began_us = 4000000 };
+	add_guest(f->engine.model, "db1", 2)->last_move = (struct last_move){
+		.from = 1, .to = 2, .downtime_ms = 31, .total_ms = 840, .index = 9, .time_us = 4500000
+	};
 	f->engine.has_domain = true;
 	f->engine.domain = (struct domain_info){ .name = "web1",
 						 .state = DOMAIN_SENDING,

@@ -63,6 +63,19 @@ static struct arena *activating(void)
 	return a;
 }
 
+/* The figures of the executor's report, kept when the migration itself is over. */
+static void check_last_move(struct arena *a, uint32_t from, uint32_t to)
+{
+	const struct last_move *last = &web(a)->last_move;
+
+	assert_int_equal(last->from, from);
+	assert_int_equal(last->to, to);
+	assert_int_equal(last->total_ms, 345);
+	assert_int_equal(last->downtime_ms, 12);
+	assert_int_equal(last->index, a->m->index);
+	assert_int_equal(last->time_us, a->m->time_us);
+}
+
 /*
  * Each report brings the next step by itself; the owner changes in the one entry that has both
  * words, with a later epoch.
@@ -99,6 +112,7 @@ static void test_good(void **state)
 	arena_is(a, "web1", GUEST_RUNNING, 2);
 	assert_int_equal(web(a)->move.phase, MOVE_NONE);
 	assert_true(arena_said(a, "migrated to n2 in 345 ms, downtime 12 ms"));
+	check_last_move(a, 1, 2);
 	arena_free(a);
 }
 

@@ -58,6 +58,7 @@ static void test_any_difference(void **state)
 				&n->leaving,     &n->fence_wanted, &n->fence_power_on };
 	uint64_t *const numbers[] = { &a->m->index,  &a->m->term,     &a->m->next_event,
 				      &g->revision,  &g->owner.epoch, &g->operation,
+				      &g->last_move.index,
 				      &n->last_term, &n->proof.term,  &n->memory_mib };
 	_cleanup_(mem_freep) char *before = json_of(a);
 
