@@ -83,9 +83,26 @@ static void silent_alarm(struct api *api, uint32_t node, struct jsonw *j)
 	jsonw_str(j, text);
 }
 
+/* Any node may have to fence any other. */
+static void fence_alarm(struct api *api, const struct engine_status *s, const struct node *victim,
+			struct jsonw *j)
+{
+	char text[2 * ERR_TEXT_MAX];
+	struct err err = { 0 };
+
+	if (!victim->fence_agent[0] || victim->id == s->node ||
+	    engine_fence_agent(api->engine, victim->fence_agent, &err) == 0)
+		return;
+	snprintf(text, sizeof(text), "%s cannot fence %s: %s", s->node_name, victim->name,
+		 err.text);
+	jsonw_str(j, text);
+}
+
 static void alarms_json(struct api *api, const struct engine_status *s, struct jsonw *j)
 {
 	const char *own = engine_alarm(api->engine);
+	struct map_iter it = { 0 };
+	const struct node *n;
 
 	jsonw_array(j);
 	if (own[0])
@@ -93,6 +110,8 @@ static void alarms_json(struct api *api, const struct engine_status *s, struct j
 	for (size_t i = 0; i < s->ledger.n_silent; i++)
 		if (s->ledger.silent[i] != s->node || !own[0])
 			silent_alarm(api, s->ledger.silent[i], j);
+	while ((n = map_next(engine_model(api->engine)->nodes, &it)))
+		fence_alarm(api, s, n, j);
 	jsonw_array_end(j);
 }
 

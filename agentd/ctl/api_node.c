@@ -151,6 +151,18 @@ static int fence_param_add(void *ctx, const char *key, const char *value, struct
 	return 0;
 }
 
+/* A device that cannot be used would be noticed when its node is lost: too late. */
+static bool agent_is_here(struct api *api, struct call *call)
+{
+	const char *agent = call->params.agent;
+	struct err err = { 0 };
+
+	if (!agent[0] || engine_fence_agent(api->engine, agent, &err) == 0)
+		return true;
+	call_fail(call, REPLY_REFUSED, "fence set %s: %s", call->params.node, err.text);
+	return false;
+}
+
 void api_fence_set(void *ctx, struct call *call)
 {
 	struct api *api = ctx;
@@ -169,7 +181,10 @@ void api_fence_set(void *ctx, struct call *call)
 		call_fail(call, REPLY_BAD_REQUEST, "%s", err.text);
 		return;
 	}
-	api_order(api, call, &c);
+	if (agent_is_here(api, call))
+		api_order(api, call, &c);
+	else
+		command_free(&c);
 }
 
 static void fence_json(const struct node *n, struct jsonw *j)

@@ -95,6 +95,9 @@ int engine_cluster_join(struct engine *e, struct err *ret_err);
 /* What runs on this node: the domain of a guest, or -ENOENT. For console paths and migration progress. */
 int engine_domain(const struct engine *e, const char *guest, struct domain_info *ret);
 
+/* Whether this node can run a fence agent: 0, or a negative errno with a sentence that says what is missing. */
+int engine_fence_agent(const struct engine *e, const char *agent, struct err *ret_err);
+
 /* The voters in force; empty while there is no cluster. */
 const struct ledger_voters *engine_voters(const struct engine *e);
 

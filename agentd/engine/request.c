@@ -176,6 +176,11 @@ int engine_domain(const struct engine *e, const char *guest, struct domain_info 
 	return exec_domain(e->exec, guest, ret);
 }
 
+int engine_fence_agent(const struct engine *e, const char *agent, struct err *ret_err)
+{
+	return e->parts.fence.ops->look(e->parts.fence.runner, agent, ret_err);
+}
+
 const char *engine_alarm(const struct engine *e)
 {
 	return e->alarm[0] ? e->alarm : e->not_adopted;

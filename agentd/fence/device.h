@@ -35,6 +35,8 @@ struct fence_call {
 typedef void fence_called_fn(void *ctx, int exit_status, const char *why);
 
 struct fence_runner_ops {
+	/* 0 if there is such an agent and it can be run here; or a negative errno and a sentence. */
+	int (*look)(void *runner, const char *agent, struct err *ret_err);
 	/* 0 and @done once, later; or a negative errno. Does not block. Copies what it needs of
 	 * @call; @done may be NULL. */
 	int (*call)(void *runner, const struct fence_call *call, fence_called_fn *done, void *ctx,

@@ -20,8 +20,11 @@
 /* The whole of Pacemaker's magic word for "read this value from my secrets' folder". */
 #define PCMK_SECRET "lrm://"
 
+#define DIR_MAX	  512
+#define PATH_SIZE (DIR_MAX + FENCE_NAME_MAX)
+
 struct runner {
-	char dir[512];
+	char dir[DIR_MAX];
 	VEC(struct call *) calls;
 };
 
@@ -128,25 +131,37 @@ static void watch(struct call *c)
 		c->watch = g_unix_fd_add(c->pidfd, G_IO_IN, process_ended, c);
 }
 
-static int check(const struct runner *r, const struct fence_call *call, char *ret_path, size_t size,
-		 struct err *ret_err)
+static int find(const struct runner *r, const char *agent, char ret_path[static PATH_SIZE],
+		struct err *ret_err)
 {
-	size_t len = strspn(call->agent, "abcdefghijklmnopqrstuvwxyz0123456789_");
+	size_t len = strspn(agent, "abcdefghijklmnopqrstuvwxyz0123456789_");
 
-	if (strncmp(call->agent, "fence_", 6) != 0 || len <= 6 || call->agent[len])
+	if (strncmp(agent, "fence_", 6) != 0 || len <= 6 || agent[len])
 		return err_set(ret_err, -EINVAL,
 			       "fence agent: the name is fence_ and letters, digits or _");
-	for (size_t i = 0; i < call->n_params; i++)
-		if (strcmp(call->params[i].value, PCMK_SECRET) == 0)
-			return err_set(ret_err, -EINVAL, "%s: the value of '%s' may not be %s",
-				       call->agent, call->params[i].key, PCMK_SECRET);
-	if ((size_t)snprintf(ret_path, size, "%s/%s", r->dir, call->agent) >= size)
-		return err_set(ret_err, -ENAMETOOLONG, "%s: path too long", call->agent);
+	if ((size_t)snprintf(ret_path, PATH_SIZE, "%s/%s", r->dir, agent) >= PATH_SIZE)
+		return err_set(ret_err, -ENAMETOOLONG, "%s: path too long", agent);
 	if (access(ret_path, X_OK) < 0)
 		return err_set(ret_err, -errno,
 			       errno == ENOENT ? "%s: no such fence agent; install its package"
 					       : "%s: not executable",
 			       ret_path);
+	return 0;
+}
+
+static int pcmk_look(void *runner, const char *agent, struct err *ret_err)
+{
+	char path[PATH_SIZE];
+
+	return find(runner, agent, path, ret_err);
+}
+
+static int check(const struct fence_call *call, struct err *ret_err)
+{
+	for (size_t i = 0; i < call->n_params; i++)
+		if (strcmp(call->params[i].value, PCMK_SECRET) == 0)
+			return err_set(ret_err, -EINVAL, "%s: the value of '%s' may not be %s",
+				       call->agent, call->params[i].key, PCMK_SECRET);
 	return 0;
 }
 
@@ -186,10 +201,12 @@ static int pcmk_call(void *runner, const struct fence_call *call, fence_called_f
 		     struct err *ret_err)
 {
 	struct runner *r = runner;
-	char path[sizeof(r->dir) + FENCE_NAME_MAX];
+	char path[PATH_SIZE];
 	struct call *c;
-	int rc = check(r, call, path, sizeof(path), ret_err);
+	int rc = check(call, ret_err);
 
+	if (rc == 0)
+		rc = find(r, call->agent, path, ret_err);
 	if (rc < 0)
 		return rc;
 	c = mem_new(struct call);
@@ -246,6 +263,7 @@ static void pcmk_cancel(void *runner, void *ctx)
 }
 
 static const struct fence_runner_ops pcmk_ops = {
+	.look = pcmk_look,
 	.call = pcmk_call,
 	.cancel = pcmk_cancel,
 };

@@ -10,7 +10,7 @@
  * the default context, and SIGPIPE must be ignored (loop_new does both). It takes SIGCHLD: watch
  * other children by pidfd.
  *
- * call: -ENOENT when there is no such agent, -EACCES when it cannot be executed, -EINVAL for a name
+ * look, call: -ENOENT when there is no such agent, -EACCES when it cannot be executed, -EINVAL for a name
  * with anything but [a-z0-9_], or a value that libcrmservice would take for one of Pacemaker's
  * secrets. Parameters go to the agent's standard input only. @why of a failure is the last line
  * that the agent wrote to its standard error.

@@ -205,6 +205,14 @@ def test_a_full_ledger_disk(cluster: Cluster, small_disk: Node) -> None:
     wait_for(lambda: cluster.status(one)["alarms"] == [], 20, "the alarm does not end")
 
 
+def test_a_fence_agent_that_is_not_there(cluster: Cluster) -> None:
+    """It is refused by name when it is set, and the device that was set before stays."""
+    refused = refusal(lambda: cluster.ask("fence", "set", "n1", "fence_nosuch", "ip=10.0.0.1"))
+    assert (refused.status, "fence_nosuch: no such fence agent; install" in refused.text) == (REFUSED, True)
+    assert cluster.node_state("n1")["fence_agent"] == "fence_lab"
+    assert not [alarm for alarm in cluster.settle()["alarms"] if "cannot fence" in alarm]
+
+
 def test_malformed_messages_do_no_harm(cluster: Cluster) -> None:
     """Garbage on the socket, nonsense in good messages, headers that lie: others are served all the while."""
     node = cluster.node("n2")

@@ -108,6 +108,14 @@ int engine_domain(const struct engine *e, const char *guest, struct domain_info 
 	return 0;
 }
 
+int engine_fence_agent(const struct engine *e, const char *agent, struct err *ret_err)
+{
+	(void)e;
+	if (strcmp(agent, "fence_nosuch") != 0)
+		return 0;
+	return err_set(ret_err, -ENOENT, "/usr/sbin/%s: no such fence agent", agent);
+}
+
 const struct ledger_voters *engine_voters(const struct engine *e)
 {
 	return &e->voters;
@@ -611,6 +619,27 @@ static void test_no_secrets(void **state)
 	assert_reply(f, "\"params\":[\"password\"]");
 }
 
+/*
+ * A fence agent that this node cannot run is refused when it is set, not found missing when a node
+ * is lost; a node that lacks what was set elsewhere says so in its status, but not about itself.
+ */
+static void test_fence_agent_missing(void **state)
+{
+	struct fixture *f = *state;
+
+	request(f, "fence.set", "{\"node\":\"n1\",\"agent\":\"fence_nosuch\"}");
+	assert_refused(f, REPLY_REFUSED, "fence set n1: /usr/sbin/fence_nosuch: no such fence agent");
+	assert_int_equal(f->engine.n_submitted, 0);
+	request(f, "fence.set", "{\"node\":\"n1\",\"agent\":\"\"}");
+	assert_int_equal(f->engine.n_submitted, 1);
+	STRCPY(model_node(f->engine.model, 1)->fence_agent, "fence_nosuch");
+	request(f, "status", "{}");
+	assert_reply(f, "\"alarms\":[]");
+	STRCPY(model_node(f->engine.model, 2)->fence_agent, "fence_nosuch");
+	request(f, "status", "{}");
+	assert_reply(f, "\"alarms\":[\"n1 cannot fence n2: /usr/sbin/fence_nosuch: ");
+}
+
 static void test_console(void **state)
 {
 	struct fixture *f = *state;
@@ -735,6 +764,7 @@ int main(void)
 		WITH_API(test_events_wait),
 		WITH_API(test_init),
 		WITH_API(test_no_secrets),
+		WITH_API(test_fence_agent_missing),
 		WITH_API(test_console),
 		WITH_API(test_resume_is_no_start),
 		WITH_API(test_uuid),

@@ -363,7 +363,17 @@ static void cancelled_at_once(void **state)
 	mem_freep(&slow);
 }
 
-/* What is no agent in the agents' folder is not run. */
+static int look(struct fixture *f, const char *agent)
+{
+	struct err err = { 0 };
+	int rc = f->runner.ops->look(f->runner.runner, agent, &err);
+
+	assert_int_equal(err.code, rc);
+	assert_true(rc == 0 || err.text[0]);
+	return rc;
+}
+
+/* What is no agent in the agents' folder is not run, nor is it told to be one. */
 static void not_an_agent(void **state)
 {
 	static const char *const bad[] = { "fence_",    "sh", "../bin/sh", "fence_x/../../bin/sh",
@@ -377,13 +387,18 @@ static void not_an_agent(void **state)
 	for (size_t i = 0; i < ARRAY_SIZE(bad); i++) {
 		c = call_of(bad[i], "off", US_PER_S);
 		assert_int_equal(start(f, &c, &r), -EINVAL);
+		assert_int_equal(look(f, bad[i]), -EINVAL);
 	}
+	assert_int_equal(look(f, "fence_missing"), -ENOENT);
 	c = call_of("fence_missing", "off", US_PER_S);
 	assert_int_equal(start(f, &c, &r), -ENOENT);
 	assert_non_null(strstr(r.err.text, "fence_missing"));
 	kit_write(path, "not executable");
 	c = call_of("fence_plain", "off", US_PER_S);
 	assert_int_equal(start(f, &c, &r), -EACCES);
+	assert_int_equal(look(f, "fence_plain"), -EACCES);
+	assert_int_equal(chmod(path, 0700), 0);
+	assert_int_equal(look(f, "fence_plain"), 0);
 	c.params = &secret;
 	c.n_params = 1;
 	assert_int_equal(start(f, &c, &r), -EINVAL);

@@ -191,6 +191,14 @@ static int fence_call(void *runner, const struct fence_call *call, fence_called_
 }
 
 /* The agent's process is ended; what it has told the device may still happen. */
+static int fence_look(void *runner, const char *agent, struct err *ret_err)
+{
+	(void)runner;
+	(void)agent;
+	(void)ret_err;
+	return 0;
+}
+
 static void fence_cancel_calls(void *runner, void *ctx)
 {
 	struct fence_run **f;
@@ -202,7 +210,7 @@ static void fence_cancel_calls(void *runner, void *ctx)
 		}
 }
 
-static const struct fence_runner_ops fence_ops = { .call = fence_call, .cancel = fence_cancel_calls };
+static const struct fence_runner_ops fence_ops = { .look = fence_look, .call = fence_call, .cancel = fence_cancel_calls };
 
 /* ---- nodes ---- */
 
