@@ -85,10 +85,11 @@ static bool pool_in_use(const struct pool *pool)
 	return false;
 }
 
-int storage_pool(struct storage *s, const struct pool_conf *conf, struct err *ret_err)
+static int pool_open(struct storage *s, const struct pool_conf *conf, struct pool **ret_pool,
+		     struct err *ret_err)
 {
 	const struct storage_backend *backend = find_backend(s, conf->backend);
-	struct pool *pool, *old = map_get(s->pools, conf->name);
+	struct pool *pool;
 	void *ctx;
 	int r;
 
@@ -99,11 +100,6 @@ int storage_pool(struct storage *s, const struct pool_conf *conf, struct err *re
 	if (!backend)
 		return err_set(ret_err, -EINVAL, "pool %s: no backend called '%s'", conf->name,
 			       conf->backend);
-	if (old && old->backend == backend && strcmp(old->conf.path, conf->path) == 0)
-		return 0;
-	if (old && pool_in_use(old))
-		return err_set(ret_err, -EBUSY,
-			       "pool %s: in use here, it cannot change its place now", conf->name);
 	r = backend->open(backend->shared, conf, &s->env, s->children, &ctx, ret_err);
 	if (r < 0)
 		return r;
@@ -112,8 +108,30 @@ int storage_pool(struct storage *s, const struct pool_conf *conf, struct err *re
 	pool->backend = backend;
 	pool->ctx = ctx;
 	pool->volumes = map_new(volume_free);
-	map_put(s->pools, conf->name, pool);
+	*ret_pool = pool;
 	return 0;
+}
+
+static bool is_at(const struct pool *pool, const struct pool_conf *conf)
+{
+	return strcmp(pool->backend->name, conf->backend) == 0 &&
+	       strcmp(pool->conf.path, conf->path) == 0;
+}
+
+int storage_pool(struct storage *s, const struct pool_conf *conf, struct err *ret_err)
+{
+	struct pool *pool, *old = map_get(s->pools, conf->name);
+	int r;
+
+	if (old && is_at(old, conf))
+		return 0;
+	if (old && pool_in_use(old))
+		return err_set(ret_err, -EBUSY,
+			       "pool %s: in use here, it cannot change its place now", conf->name);
+	r = pool_open(s, conf, &pool, ret_err);
+	if (r == 0)
+		map_put(s->pools, conf->name, pool);
+	return r;
 }
 
 /* Takes the pool out of the map without freeing it: the map frees its values, so a shell is left to
@@ -321,4 +339,41 @@ int storage_list(struct storage *s, const char *pool_name, storage_list_fn *done
 	c->fn.list = done;
 	c->arg = arg;
 	return storage_refused(c, pool->backend->list(pool->ctx, listed, c, ret_err));
+}
+
+static void looked(void *arg, const struct err *err, const struct volume_info *volumes, size_t n)
+{
+	struct call *c = arg;
+
+	(void)volumes;
+	(void)n;
+	c->result = *err;
+	storage_answer(c);
+}
+
+int storage_look(struct storage *s, const struct pool_conf *conf, storage_done_fn *done, void *arg,
+		 struct err *ret_err)
+{
+	struct pool *pool;
+	struct call *c;
+	int r = pool_open(s, conf, &pool, ret_err);
+
+	if (r < 0)
+		return r;
+	pool->forgotten = true;
+	vec_push(&s->leaving, pool);
+	c = storage_call_new(s, pool, CALL_LOOK, NULL);
+	c->fn.done = done;
+	c->arg = arg;
+	return storage_refused(c, pool->backend->list(pool->ctx, looked, c, ret_err));
+}
+
+/* Its pool goes with it, and what the backend runs for that. */
+void storage_look_cancel(struct storage *s, const void *arg)
+{
+	for (size_t i = 0; i < s->calls.n; i++)
+		if (s->calls.v[i]->kind == CALL_LOOK && s->calls.v[i]->arg == arg) {
+			call_drop(s->calls.v[i]);
+			return;
+		}
 }

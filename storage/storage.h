@@ -96,6 +96,14 @@ void storage_free(struct storage *s);
  * running (-EBUSY otherwise). -EINVAL for an unknown backend or a bad path.
  */
 int storage_pool(struct storage *s, const struct pool_conf *conf, struct err *ret_err);
+/*
+ * Whether this node sees a pool's place, for one that is yet to be made: it is listed. What is wrong
+ * with it comes by @done, or at once (as storage_pool). cancel: @done with this @arg will not be
+ * called.
+ */
+int storage_look(struct storage *s, const struct pool_conf *conf, storage_done_fn *done, void *arg,
+		 struct err *ret_err);
+void storage_look_cancel(struct storage *s, const void *arg);
 /* Running calls end as usual; what was mapped stays open in whoever opened it, but is no longer
  * known here. */
 void storage_pool_forget(struct storage *s, const char *name);

@@ -18,7 +18,7 @@ struct volume {
 };
 
 /* Invariant: in storage.pools until it is forgotten, in storage.leaving from then until @calls is
- * 0. */
+ * 0. One that is only looked at is forgotten from the beginning. */
 struct pool {
 	struct pool_conf conf;
 	const struct storage_backend *backend;
@@ -28,7 +28,7 @@ struct pool {
 	bool forgotten;
 };
 
-enum call_kind { CALL_CREATE, CALL_REMOVE, CALL_LIST, CALL_MAP, CALL_UNMAP };
+enum call_kind { CALL_CREATE, CALL_REMOVE, CALL_LIST, CALL_LOOK, CALL_MAP, CALL_UNMAP };
 
 /*
  * One running call. Map and unmap are the only ones that can be answered without the backend: then

@@ -10,22 +10,67 @@
 #define BACKEND      "dir" /* the only one so far */
 #define BLOCK        4096  /* a volume's size is a multiple of it: what O_DIRECT may ask for */
 
+static void order_pool(struct api *api, struct call *call)
+{
+	struct command c = api_command(api, call, CMD_POOL_DEFINE);
+
+	STRCPY(c.detail, BACKEND);
+	STRCPY(c.text, call->params.path);
+	api_order(api, call, &c);
+}
+
+static void pool_seen(void *ctx, const struct err *err)
+{
+	struct call *call = ctx;
+
+	call->abandon = NULL;
+	if (err->code)
+		call_fail(call, reply_code_of_errno(err->code), "pool %s: %s", call->params.name,
+			  err->text);
+	else
+		order_pool(call_ctx(call), call);
+}
+
+static void pool_abandon(void *ctx, struct call *call)
+{
+	struct api *api = ctx;
+
+	engine_look_cancel(api->engine, call);
+}
+
+static void pool_late(void *ctx, struct call *call)
+{
+	pool_abandon(ctx, call);
+	call->abandon = NULL;
+	call_fail(call, REPLY_FAILED, "pool %s: %s does not answer after %d s: is its disk there?",
+		  call->params.name, call->params.path, PROTO_ORDER_MS / 1000);
+}
+
+/* A mistyped path would be noticed with the first volume. A folder can hang, so it takes its time. */
 void api_pool_create(void *ctx, struct call *call)
 {
 	struct api *api = ctx;
-	struct command c = api_command(api, call, CMD_POOL_DEFINE);
+	struct pool_conf conf = { .backend = BACKEND };
+	struct err err = { 0 };
+	int r;
 
+	STRCPY(conf.name, call->params.name);
+	STRCPY(conf.path, call->params.path);
 	if (call->params.path[0] != '/') {
 		call_fail(call, REPLY_BAD_REQUEST, "pool: \"path\" must be absolute");
 		return;
 	}
-	STRCPY(c.detail, call->params.backend[0] ? call->params.backend : BACKEND);
-	STRCPY(c.text, call->params.path);
-	if (strcmp(c.detail, BACKEND) != 0) {
+	if (call->params.backend[0] && strcmp(call->params.backend, BACKEND) != 0) {
 		call_fail(call, REPLY_BAD_REQUEST, "pool: \"backend\" must be \"dir\"");
 		return;
 	}
-	api_order(api, call, &c);
+	r = engine_look(api->engine, &conf, pool_seen, call, &err);
+	if (r < 0) {
+		call_fail_err(call, &err);
+		return;
+	}
+	call->abandon = pool_abandon;
+	call_wait(call, PROTO_ORDER_MS, pool_late);
 }
 
 void api_pool_list(void *ctx, struct call *call)

@@ -145,6 +145,11 @@ void call_fail_err(struct call *call, const struct err *err)
 	fail(call, reply_code_of_errno(err->code), err->text);
 }
 
+void *call_ctx(const struct call *call)
+{
+	return call->dispatch->ctx;
+}
+
 static void deadline_passed(void *ctx)
 {
 	struct call *call = ctx;

@@ -74,6 +74,8 @@ void call_answer(struct call *call);
 void call_fail(struct call *call, enum reply_code code, const char *fmt, ...)
 	__attribute__((format(printf, 3, 4)));
 void call_fail_err(struct call *call, const struct err *err);
+/* What its handler was called with, for what comes back with the call alone. */
+void *call_ctx(const struct call *call);
 /* Goes on later; @late is called unless it is answered within @ms. */
 void call_wait(struct call *call, int64_t ms, void (*late)(void *ctx, struct call *call));
 

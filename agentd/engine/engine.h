@@ -98,6 +98,10 @@ int engine_domain(const struct engine *e, const char *guest, struct domain_info 
 /* Whether this node can run a fence agent: 0, or a negative errno with a sentence that says what is missing. */
 int engine_fence_agent(const struct engine *e, const char *agent, struct err *ret_err);
 
+/* Whether this node sees the place of a pool that is to be made: storage_look and storage_look_cancel of its storage. */
+int engine_look(const struct engine *e, const struct pool_conf *conf, storage_done_fn *done, void *ctx, struct err *ret_err);
+void engine_look_cancel(const struct engine *e, const void *ctx);
+
 /* The voters in force; empty while there is no cluster. */
 const struct ledger_voters *engine_voters(const struct engine *e);
 

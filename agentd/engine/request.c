@@ -181,6 +181,16 @@ int engine_fence_agent(const struct engine *e, const char *agent, struct err *re
 	return e->parts.fence.ops->look(e->parts.fence.runner, agent, ret_err);
 }
 
+int engine_look(const struct engine *e, const struct pool_conf *conf, storage_done_fn *done, void *ctx, struct err *ret_err)
+{
+	return storage_look(e->parts.storage, conf, done, ctx, ret_err);
+}
+
+void engine_look_cancel(const struct engine *e, const void *ctx)
+{
+	storage_look_cancel(e->parts.storage, ctx);
+}
+
 const char *engine_alarm(const struct engine *e)
 {
 	return e->alarm[0] ? e->alarm : e->not_adopted;

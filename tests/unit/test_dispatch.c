@@ -27,6 +27,10 @@ struct engine {
 	int outcome;
 	struct err outcome_err;
 	int init_result;
+	storage_done_fn *looked;
+	void *look_ctx;
+	struct pool_conf look;
+	int n_look_cancelled;
 	bool has_domain;
 	struct domain_info domain;
 };
@@ -114,6 +118,28 @@ int engine_fence_agent(const struct engine *e, const char *agent, struct err *re
 	if (strcmp(agent, "fence_nosuch") != 0)
 		return 0;
 	return err_set(ret_err, -ENOENT, "/usr/sbin/%s: no such fence agent", agent);
+}
+
+int engine_look(const struct engine *e, const struct pool_conf *conf, storage_done_fn *done,
+		void *ctx, struct err *ret_err)
+{
+	struct engine *w = (struct engine *)e;
+
+	if (strstr(conf->path, ".."))
+		return err_set(ret_err, -EINVAL, "the path must be without ..");
+	w->look = *conf;
+	w->looked = done;
+	w->look_ctx = ctx;
+	return 0;
+}
+
+void engine_look_cancel(const struct engine *e, const void *ctx)
+{
+	struct engine *w = (struct engine *)e;
+
+	assert_ptr_equal(w->look_ctx, ctx);
+	w->looked = NULL;
+	w->n_look_cancelled++;
 }
 
 const struct ledger_voters *engine_voters(const struct engine *e)
@@ -294,6 +320,19 @@ static void order_ends(struct fixture *f, int code, const char *text, uint64_t i
 	f->engine.done_ctx = NULL;
 }
 
+/* The place that is looked at is fine, or not. */
+static void look_ends(struct fixture *f, int code, const char *text)
+{
+	storage_done_fn *done = f->engine.looked;
+	struct err err = { 0 };
+
+	assert_non_null(done);
+	if (code)
+		err_set(&err, code, "%s", text);
+	f->engine.looked = NULL;
+	done(f->engine.look_ctx, &err);
+}
+
 static void run_ms(struct fixture *f, int64_t ms)
 {
 	struct env env = venv_env(f->venv);
@@ -334,6 +373,8 @@ static void test_orders(void **state)
 	add_guest(f->engine.model, "web1", 1);
 	for (size_t i = 0; i < ARRAY_SIZE(orders); i++) {
 		request(f, orders[i].method, orders[i].params);
+		if (f->engine.looked)
+			look_ends(f, 0, NULL);
 		if (f->engine.n_submitted != (int)i + 1)
 			fail_msg("%s: %s", orders[i].method, buf_cstr(&f->reply));
 		assert_int_equal(f->engine.submitted.kind, orders[i].kind);
@@ -362,11 +403,38 @@ static void test_details_of_orders(void **state)
 	assert_string_equal(f->engine.submitted.pool, "default");
 	assert_int_equal(f->engine.submitted.size, 8192);
 	request(f, "pool.create", "{\"name\":\"p\",\"path\":\"/srv/p\"}");
+	look_ends(f, 0, NULL);
 	assert_string_equal(f->engine.submitted.detail, "dir");
 	assert_string_equal(f->engine.submitted.text, "/srv/p");
 	request(f, "node.confirm-off", "{\"node\":\"n2\"}");
 	assert_int_equal(f->engine.submitted.incarnation.b[0], 2);
 	assert_string_equal(f->engine.submitted.text, "root");
+}
+
+/*
+ * A pool's place is looked at before it is ordered: one that is not there is refused. A folder that
+ * hangs is not waited for for ever, nor one whose client has gone.
+ */
+static void test_pool_is_looked_at(void **state)
+{
+	static const char params[] = "{\"name\":\"p\",\"path\":\"/nonexist\"}";
+	struct fixture *f = *state;
+
+	request(f, "pool.create", params);
+	assert_string_equal(f->engine.look.path, "/nonexist");
+	assert_string_equal(f->engine.look.backend, "dir");
+	look_ends(f, -ENODEV, "list /nonexist: the folder is not there: create it");
+	assert_refused(f, REPLY_REFUSED, "pool p: list /nonexist: the folder is not there");
+	request(f, "pool.create", params);
+	run_ms(f, PROTO_ORDER_MS);
+	assert_refused(f, REPLY_FAILED, "pool p: /nonexist does not answer after 30 s");
+	assert_int_equal(f->engine.n_look_cancelled, 1);
+	request(f, "pool.create", params);
+	api_gone(f->api, CLIENT(f));
+	assert_int_equal(f->engine.n_look_cancelled, 2);
+	request(f, "pool.create", "{\"name\":\"p\",\"path\":\"/a/../b\"}");
+	assert_refused(f, REPLY_REFUSED, "without ..");
+	assert_int_equal(f->engine.n_submitted, 0);
 }
 
 /* What each method does not take is refused before anything is ordered. */
@@ -753,6 +821,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		WITH_API(test_orders),
 		WITH_API(test_details_of_orders),
+		WITH_API(test_pool_is_looked_at),
 		WITH_API(test_bad_params),
 		WITH_API(test_not_found),
 		WITH_API(test_role),

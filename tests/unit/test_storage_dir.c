@@ -365,6 +365,41 @@ static void ended_in_between(void **state)
 	assert_int_equal(r.n, 0);
 }
 
+static int look(struct fixture *f, const char *path, struct result *r)
+{
+	struct pool_conf conf = { .name = "typo", .backend = "dir" };
+
+	*r = (struct result){ 0 };
+	STRCPY(conf.path, path);
+	return wait_for(f, storage_look(f->storage, &conf, on_done, r, &r->err), r);
+}
+
+/* A place can be looked at before a pool is there: what is wrong with it is told, nothing is kept. */
+static void looked_at(void **state)
+{
+	struct fixture *f = *state;
+	struct pool_conf conf = { .name = "typo", .backend = "dir" };
+	char *none = kit_path(f->dir, "nonexist"), *file = kit_path(f->dir, "file");
+	struct result r, cancelled = { 0 };
+
+	kit_write(file, "");
+	assert_int_equal(look(f, f->dir, &r), 0);
+	assert_int_equal(look(f, none, &r), -ENODEV);
+	assert_non_null(strstr(r.err.text, "the folder is not there: create it"));
+	assert_int_equal(look(f, file, &r), -ENODEV);
+	assert_int_equal(look(f, "/srv/../etc", &r), -EINVAL);
+	assert_int_equal(storage_list(f->storage, "typo", on_list, &r, &r.err), -ENODEV);
+	STRCPY(conf.path, f->dir);
+	assert_int_equal(storage_look(f->storage, &conf, on_done, &cancelled, NULL), 0);
+	storage_look_cancel(f->storage, &cancelled);
+	storage_look_cancel(f->storage, &cancelled);
+	assert_int_equal(look(f, f->dir, &r), 0);
+	assert_false(cancelled.done);
+	assert_int_equal(storage_look(f->storage, &conf, on_done, &cancelled, NULL), 0);
+	mem_freep(&none);
+	mem_freep(&file);
+}
+
 /* Children that only this test ends. */
 struct fake {
 	char temp[2][128]; /* $4 of each script */
@@ -458,6 +493,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(tampered_folder, setup, teardown),
 		cmocka_unit_test_setup_teardown(odd_folder, setup, teardown),
 		cmocka_unit_test_setup_teardown(bad_paths, setup, teardown),
+		cmocka_unit_test_setup_teardown(looked_at, setup, teardown),
 		cmocka_unit_test_setup_teardown(ended_in_between, setup, teardown),
 		cmocka_unit_test_setup_teardown(killed_creation_is_cleaned_up, setup, teardown),
 		cmocka_unit_test_setup_teardown(cut_off_list, setup, teardown),
