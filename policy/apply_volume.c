@@ -9,6 +9,7 @@
 static void volume_set_state(struct model *m, struct volume *v, enum volume_state next,
 			     const char *why)
 {
+	v->was_failed = v->state == VOLUME_FAILED;
 	v->state = next;
 	v->revision = m->index;
 	STRCPY(v->reason, next == VOLUME_FAILED ? why : "");

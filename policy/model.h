@@ -241,6 +241,8 @@ struct volume {
 	uint64_t revision;
 	uint64_t size;			/* bytes */
 	enum volume_state state;
+	/* of a DELETING one: it was FAILED, so it is gone too if its pool's place is not there */
+	bool was_failed;
 	uint64_t operation;
 	/* of CREATING: begun before by a node that did not say what came of it */
 	bool again;

@@ -219,6 +219,7 @@ static void volume_json(struct jsonw *j, const void *record)
 	jsonw_kv_u64(j, "revision", v->revision);
 	jsonw_kv_u64(j, "size", v->size);
 	jsonw_kv_str(j, "state", volume_state_text(v->state));
+	jsonw_kv_bool(j, "was_failed", v->was_failed);
 	jsonw_object_end(j);
 }
 

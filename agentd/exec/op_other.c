@@ -55,16 +55,25 @@ void step_fence(struct job *j)
 	}
 }
 
-/* Begun by an agent before us, here or elsewhere, and found done. */
+/*
+ * An error by which it is done all the same: an agent before us, here or elsewhere, began it; or it is about a volume that failed before, in
+ * a pool whose place is not there (-ENODEV). A good one's place may be missing on this node only.
+ */
+static bool is_settled(const struct job *j, int code)
+{
+	const struct volume *v = model_volume(j->x->conf.model, j->op.pool, j->op.volume);
+
+	if (j->op.kind == OP_VOLUME_CREATE)
+		return code == -EEXIST && (j->inherited || (v && v->again));
+	return code == -ENOENT || (code == -ENODEV && v && v->was_failed);
+}
+
 static void volume_done(void *ctx, const struct err *err)
 {
 	struct job *j = ctx;
-	const struct volume *v = model_volume(j->x->conf.model, j->op.pool, j->op.volume);
-	bool begun = j->inherited || (v && v->again);
-	int settled = j->op.kind == OP_VOLUME_CREATE ? (begun ? -EEXIST : 0) : -ENOENT;
 	static const struct err fine;
 
-	job_called(j, settled && err->code == settled ? &fine : err);
+	job_called(j, is_settled(j, err->code) ? &fine : err);
 }
 
 static bool volume_begin(struct job *j)
@@ -90,8 +99,11 @@ void step_volume_delete(struct job *j)
 {
 	const struct volume *v = model_volume(j->x->conf.model, j->op.pool, j->op.volume);
 	struct err err;
+	int rc;
 
-	if (v && volume_begin(j) &&
-	    !job_begin(j, storage_remove(j->x->conf.storage, v->pool, v->name, volume_done, j, &err), &err))
+	if (!v || !volume_begin(j))
+		return;
+	rc = storage_remove(j->x->conf.storage, v->pool, v->name, volume_done, j, &err);
+	if (is_settled(j, rc) || !job_begin(j, rc, &err))
 		job_report(j, "");
 }

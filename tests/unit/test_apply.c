@@ -369,7 +369,9 @@ static void test_volume_life(void **state)
 	assert_int_equal(model_volume(a->m, "p", "disk")->state, VOLUME_FAILED);
 	assert_string_equal(model_volume(a->m, "p", "disk")->reason, "no space left");
 	assert_int_equal(volume(a, CMD_VOLUME_DELETE, "disk", 0), 0);
+	assert_true(model_volume(a->m, "p", "disk")->was_failed);
 	assert_int_equal(volume(a, CMD_VOLUME_DELETE, "disk", 0), 0);
+	assert_true(model_volume(a->m, "p", "disk")->was_failed);
 	volume_report(a, "disk", NULL);
 	assert_null(model_volume(a->m, "p", "disk"));
 	assert_int_equal(volume(a, CMD_VOLUME_DELETE, "disk", 0), -ENOENT);

@@ -128,6 +128,49 @@ static void test_volume_follows_its_guest(void **state)
 	world_free(w);
 }
 
+/* The pool's folder is not there, on no node. */
+static int no_folder(void *ctx, enum storage_op op, uint32_t node, const char *volume, int64_t *delay_us)
+{
+	(void)ctx;
+	(void)node;
+	(void)volume;
+	(void)delay_us;
+	return op == STORAGE_CREATE || op == STORAGE_REMOVE ? -ENODEV : 0;
+}
+
+static bool volume_settles(struct world *w, enum command_kind kind, const char *name)
+{
+	struct command c = cluster_volume(kind, name);
+	const struct volume *v;
+	struct err err = { 0 };
+
+	assert_int_equal(world_order(w, 1, &c, &err), 0);
+	world_run(w, 2 * S);
+	v = model_volume(engine_model(world_engine(w, 1)), CLUSTER_POOL, name);
+	assert_true(!v || !v->operation);
+	return v && v->state != VOLUME_READY;
+}
+
+/*
+ * A volume that never came to be can be deleted when its pool's folder is missing: nothing is there. A good one cannot at
+ * first, since the folder may be missing for a moment only; asked again, now that it has failed, it is.
+ */
+static void test_volume_without_a_folder(void **state)
+{
+	struct world *w = cluster_new(12, 3);
+
+	(void)state;
+	cluster_pool(w);
+	assert_false(volume_settles(w, CMD_VOLUME_CREATE, "good"));
+	storage_world_faults(world_disks(w), no_folder, NULL);
+	assert_true(volume_settles(w, CMD_VOLUME_CREATE, "never"));
+	assert_false(volume_settles(w, CMD_VOLUME_DELETE, "never"));
+	assert_true(volume_settles(w, CMD_VOLUME_DELETE, "good"));
+	assert_false(volume_settles(w, CMD_VOLUME_DELETE, "good"));
+	assert_null(model_volume(engine_model(world_engine(w, 1)), CLUSTER_POOL, "good"));
+	world_free(w);
+}
+
 /* The target's agent dies after it has mapped the volume: the agent that follows lets go of it. */
 static void test_no_volume_is_left_behind(void **state)
 {
@@ -310,6 +353,7 @@ int main(void)
 		cmocka_unit_test(test_same_seed_same_trace),
 		cmocka_unit_test(test_migration),
 		cmocka_unit_test(test_volume_follows_its_guest),
+		cmocka_unit_test(test_volume_without_a_folder),
 		cmocka_unit_test(test_no_volume_is_left_behind),
 		cmocka_unit_test(test_io_error_during_migration),
 		cmocka_unit_test(test_agent_restart_adopts),
