@@ -36,6 +36,7 @@ static apply_fn *const handlers[COMMAND_KIND_MAX] = {
 	[CMD_REPORT_ENDED] = apply_report_ended,
 	[CMD_REPORT_STATE] = apply_report_state,
 	[CMD_REPORT_FACTS] = apply_report_facts,
+	[CMD_POOL_DELETE] = apply_pool_delete,
 };
 
 struct guest *apply_find_guest(const struct model *m, const char *name, struct err *ret_err)

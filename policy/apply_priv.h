@@ -34,7 +34,7 @@ apply_fn apply_move_begin, apply_move_cancel, apply_move_refuse, apply_move_hand
 apply_fn apply_cluster_name, apply_node_drain, apply_node_activate, apply_node_fence,
 	apply_node_confirm_off, apply_node_fence_set, apply_fence, apply_report_facts;
 /* apply_volume.c */
-apply_fn apply_pool_define, apply_volume_create, apply_volume_delete;
+apply_fn apply_pool_define, apply_pool_delete, apply_volume_create, apply_volume_delete;
 /* apply_report.c: executors */
 apply_fn apply_operation_drop, apply_report_done, apply_report_ended, apply_report_state;
 

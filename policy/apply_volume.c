@@ -73,6 +73,50 @@ int apply_pool_define(struct model *m, const struct command *c, struct err *ret_
 	return 0;
 }
 
+static const struct volume *volume_in(const struct model *m, const char *pool)
+{
+	struct map_iter it = { 0 };
+	const struct volume *v;
+
+	while ((v = map_next(m->volumes, &it)))
+		if (!strcmp(v->pool, pool))
+			return v;
+	return NULL;
+}
+
+static const struct guest *guest_with(const struct model *m, const char *pool)
+{
+	struct map_iter it = { 0 };
+	const struct guest_volume *v;
+	const struct guest *g;
+
+	while ((g = map_next(m->guests, &it)))
+		vec_each(v, &g->volumes)
+			if (!strcmp(v->pool, pool))
+				return g;
+	return NULL;
+}
+
+int apply_pool_delete(struct model *m, const struct command *c, struct err *ret_err)
+{
+	const struct volume *v = volume_in(m, c->name);
+	const struct guest *g = guest_with(m, c->name);
+
+	if (!model_pool(m, c->name))
+		return err_set(ret_err, -ENOENT,
+			       "pool %s: there is none of this name: see 'domus pool list'",
+			       c->name);
+	if (g)
+		return err_set(ret_err, -EBUSY, "pool %s: guest %s uses it: undefine that first",
+			       c->name, g->name);
+	if (v)
+		return err_set(ret_err, -EBUSY, "pool %s: volume %s/%s is in it: delete that first",
+			       c->name, v->pool, v->name);
+	event_add(m, c->name, apply_wanted(c, "pool deleted").text);
+	map_remove(m->pools, c->name);
+	return 0;
+}
+
 static int create_again(struct model *m, struct volume *v, const struct command *c,
 			struct err *ret_err)
 {

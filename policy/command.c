@@ -35,6 +35,7 @@ static const char *const command_kind_names[COMMAND_KIND_MAX] = {
 	[CMD_REPORT_ENDED] = "report-ended",
 	[CMD_REPORT_STATE] = "report-state",
 	[CMD_REPORT_FACTS] = "report-facts",
+	[CMD_POOL_DELETE] = "pool-delete",
 };
 TABLE_DEFINE(command_kind, enum command_kind, COMMAND_KIND_MAX)
 

@@ -5,6 +5,7 @@
 
 #include "policy/model.h"
 
+/* Their numbers are in every ledger: a new kind goes to the end, and none is ever used anew. */
 enum command_kind {
 	/* people */
 	CMD_CLUSTER_NAME,	/* name: of the cluster, for people */
@@ -69,6 +70,8 @@ enum command_kind {
 	 */
 	CMD_REPORT_STATE,
 	CMD_REPORT_FACTS,	/* node, memory_mib, cpus */
+	/* people */
+	CMD_POOL_DELETE,	/* name; only when no volume and no guest is of it */
 	COMMAND_KIND_MAX,
 	COMMAND_KIND_INVALID = -1
 };

@@ -217,13 +217,23 @@ static int run_pool_create(struct cli *cli)
 			 json_pack("{s:s, s:s}", "name", cli->args[0], "path", cli->args[1]), done);
 }
 
+static int run_pool_delete(struct cli *cli)
+{
+	char done[160];
+
+	snprintf(done, sizeof(done), "pool %s is no more; its folder is kept", cli->args[0]);
+	return cli_order(cli, METHOD_POOL_DELETE, json_pack("{s:s}", "name", cli->args[0]), done);
+}
+
 static int run_pool_list(struct cli *cli)
 {
 	return list(cli, METHOD_POOL_LIST, show_pools);
 }
 
-const struct cli_verb cli_pool_verbs[] = { { "list", "", 0, 0, 0, "all pools", run_pool_list, 0 },
-					   { "create", "NAME PATH", 2, 2, 0,
-					     "a pool of plain files in a folder that all nodes see",
-					     run_pool_create, 0 },
-					   { 0 } };
+const struct cli_verb cli_pool_verbs[] = {
+	{ "list", "", 0, 0, 0, "all pools", run_pool_list, 0 },
+	{ "create", "NAME PATH", 2, 2, 0, "a pool of plain files in a folder that all nodes see",
+	  run_pool_create, 0 },
+	{ "delete", "POOL", 1, 1, 0, "forget a pool that has no volumes", run_pool_delete, 0 },
+	{ 0 }
+};

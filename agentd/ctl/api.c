@@ -40,6 +40,7 @@ static const struct dispatch_method methods[] = {
 	    { "backend", PARAM_NAME, PARAM_(backend), false, 0, 0 },
 	    { "path", PARAM_TEXT, PARAM_(path), true, 0, 0 } },
 	  api_pool_create },
+	{ METHOD_POOL_DELETE, { NAME }, api_pool_delete },
 	{ METHOD_POOL_LIST, {{0}}, api_pool_list },
 	{ METHOD_VOLUME_CREATE,
 	  { POOL, NAME, NUMBER("size", size, true, 1, SIZE_MAX_BYTES) },

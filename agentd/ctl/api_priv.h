@@ -51,6 +51,7 @@ void api_node_confirm_off(void *ctx, struct call *call);
 void api_fence_set(void *ctx, struct call *call);
 void api_fence_list(void *ctx, struct call *call);
 void api_pool_create(void *ctx, struct call *call);
+void api_pool_delete(void *ctx, struct call *call);
 void api_pool_list(void *ctx, struct call *call);
 void api_volume_create(void *ctx, struct call *call);
 void api_volume_delete(void *ctx, struct call *call);

@@ -73,6 +73,13 @@ void api_pool_create(void *ctx, struct call *call)
 	call_wait(call, PROTO_ORDER_MS, pool_late);
 }
 
+void api_pool_delete(void *ctx, struct call *call)
+{
+	struct command c = api_command(ctx, call, CMD_POOL_DELETE);
+
+	api_order(ctx, call, &c);
+}
+
 void api_pool_list(void *ctx, struct call *call)
 {
 	struct api *api = ctx;

@@ -217,6 +217,26 @@ static void step_all(struct exec *x)
 		job_step(j);
 }
 
+static void forget_pools(struct exec *x)
+{
+	for (size_t i = x->pools.n; i-- > 0;) {
+		if (model_pool(x->conf.model, x->pools.v[i].name))
+			continue;
+		storage_pool_forget(x->conf.storage, x->pools.v[i].name);
+		vec_remove(&x->pools, i);
+	}
+}
+
+static void pool_told(struct exec *x, const char *name)
+{
+	struct pool_name *p;
+
+	vec_each(p, &x->pools)
+		if (!strcmp(p->name, name))
+			return;
+	STRCPY(vec_add(&x->pools)->name, name);
+}
+
 static void tell_pools(struct exec *x)
 {
 	struct map_iter it = { 0 };
@@ -234,6 +254,7 @@ static void tell_pools(struct exec *x)
 		STRCPY(conf.path, p->path);
 		if (storage_pool(x->conf.storage, &conf, &err) < 0)
 			exec_log(x, 4, "%s", err.text);
+		pool_told(x, p->name);
 		if (p->revision > x->pools_seen)
 			x->pools_seen = p->revision;
 	}
@@ -244,6 +265,7 @@ void exec_sync(struct exec *x, uint32_t node)
 	if (!x->adopted)
 		return;
 	x->node = node;
+	forget_pools(x);
 	tell_pools(x);
 	if (!x->synced)
 		volumes_release_strange(x);
@@ -302,6 +324,7 @@ void exec_free(struct exec *x)
 	while (x->leaving.n)
 		job_free(x->leaving.v[--x->leaving.n]);
 	vec_free(&x->leaving);
+	vec_free(&x->pools);
 	while (x->releases.n)
 		release_free(x->releases.v[--x->releases.n]);
 	vec_free(&x->releases);

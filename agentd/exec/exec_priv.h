@@ -45,11 +45,16 @@ struct job {
 	struct fence_job *fence;
 };
 
+struct pool_name {
+	char name[MODEL_NAME_MAX];
+};
+
 struct exec {
 	struct exec_conf conf;
 	uint32_t node;			/* 0 before the first sync */
 	bool adopted, synced;
 	uint64_t pools_seen;		/* highest revision of a pool that storage was told */
+	VEC(struct pool_name) pools;	/* that storage was told, and has not been told to forget */
 	struct map *locals;		/* guest -> struct local */
 	struct map *jobs;		/* operation -> struct job */
 	VEC(struct job *) leaving;	/* dropped ones whose call is still under way */

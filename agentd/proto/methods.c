@@ -19,6 +19,7 @@ static const char *const method_names[METHOD_MAX] = {
 	[METHOD_FENCE_SET] = "fence.set",
 	[METHOD_FENCE_LIST] = "fence.list",
 	[METHOD_POOL_CREATE] = "pool.create",
+	[METHOD_POOL_DELETE] = "pool.delete",
 	[METHOD_POOL_LIST] = "pool.list",
 	[METHOD_VOLUME_CREATE] = "volume.create",
 	[METHOD_VOLUME_DELETE] = "volume.delete",

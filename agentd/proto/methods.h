@@ -29,7 +29,8 @@
  *	node.drain {node}  node.activate {node}  node.fence {node}  node.confirm-off {node}
  *	fence.set {node, agent, params?:{key:value}, power_on?}    agent "": no device
  *	fence.list {}		[{node, agent, power_on, params:[key]}]; values are never told
- *	pool.create {name, backend?, path}
+ *	pool.create {name, backend?, path}	the node that is asked must see the path
+ *	pool.delete {name}	no volume and no guest may be of it
  *	pool.list {}		[{name, backend, path}]
  *	volume.create {pool?, name, size}	bytes; ready when volume.list says so
  *	volume.delete {pool?, name}
@@ -94,6 +95,7 @@ enum method {
 	METHOD_FENCE_SET,
 	METHOD_FENCE_LIST,
 	METHOD_POOL_CREATE,
+	METHOD_POOL_DELETE,
 	METHOD_POOL_LIST,
 	METHOD_VOLUME_CREATE,
 	METHOD_VOLUME_DELETE,

@@ -41,7 +41,7 @@ _domus() {
 		guest) words='list show define create undefine start stop shutdown destroy pause resume
 			migrate console' ;;
 		volume) words='list create delete' ;;
-		pool) words='list create' ;;
+		pool) words='list create delete' ;;
 		fence) words='list set' ;;
 		why) words=$(_domus_names guest) ;;
 		esac
@@ -57,6 +57,7 @@ _domus() {
 		'guest '*) words=$(_domus_names guest) ;;
 		'node '* | 'fence set') words=$(_domus_names node) ;;
 		'volume delete') words=$(_domus_volumes) ;;
+		'pool delete') words=$(_domus_names pool) ;;
 		esac
 	fi
 	mapfile -t COMPREPLY < <(compgen -W "$words" -- "$cur")

@@ -213,6 +213,28 @@ def test_a_fence_agent_that_is_not_there(cluster: Cluster) -> None:
     assert not [alarm for alarm in cluster.settle()["alarms"] if "cannot fence" in alarm]
 
 
+def test_a_mistyped_pool(cluster: Cluster) -> None:
+    """A folder that is not there is refused; when one goes later, its volumes and the pool can be deleted."""
+    folder = cluster.lab.folder / "srv"
+    refused = refusal(lambda: cluster.ask("pool", "create", "typo", "/srv/typo"))
+    assert (refused.status, "the folder is not there: create it" in refused.text) == (REFUSED, True)
+    (folder / "typo").mkdir()
+    cluster.ask("pool", "create", "typo", "/srv/typo")
+    (folder / "typo").rmdir()
+    assert "the folder is not there" in refusal(lambda: cluster.ask("volume", "create", "typo/v", "64K")).text
+    full = refusal(lambda: cluster.ask("pool", "delete", "typo"))
+    assert (full.status, "volume typo/v is in it" in full.text) == (REFUSED, True)
+    cluster.ask("volume", "delete", "typo/v")
+    cluster.ask("pool", "delete", "typo")
+    assert [pool["name"] for pool in cluster.ask("pool", "list")] == ["default"]
+    (folder / "right").mkdir()
+    cluster.ask("pool", "create", "typo", "/srv/right")
+    cluster.ask("volume", "create", "typo/v", "64K")
+    assert (folder / "right/v.raw").exists()
+    cluster.ask("volume", "delete", "typo/v")
+    cluster.ask("pool", "delete", "typo")
+
+
 def test_malformed_messages_do_no_harm(cluster: Cluster) -> None:
     """Garbage on the socket, nonsense in good messages, headers that lie: others are served all the while."""
     node = cluster.node("n2")

@@ -351,6 +351,30 @@ static void test_pools(void **state)
 	arena_free(a);
 }
 
+/* A pool goes when nothing is in it and nobody names it; then its name may mean another place. */
+static void test_pool_delete(void **state)
+{
+	struct arena *a = with_volume("disk");
+	struct command web1 = definition("web1");
+
+	(void)state;
+	name_volume(&web1, "disk", false);
+	arena_apply(a, &web1);
+	assert_int_equal(arena_kind(a, CMD_POOL_DELETE, "q", 0), -ENOENT);
+	assert_int_equal(arena_kind(a, CMD_POOL_DELETE, "p", 0), -EBUSY);
+	assert_non_null(strstr(a->err.text, "guest web1 uses it"));
+	arena_kind(a, CMD_GUEST_UNDEFINE, "web1", 0);
+	assert_int_equal(arena_kind(a, CMD_POOL_DELETE, "p", 0), -EBUSY);
+	assert_non_null(strstr(a->err.text, "volume p/disk is in it"));
+	volume(a, CMD_VOLUME_DELETE, "disk", 0);
+	volume_report(a, "disk", NULL);
+	assert_int_equal(arena_kind(a, CMD_POOL_DELETE, "p", 0), 0);
+	assert_null(model_pool(a->m, "p"));
+	assert_true(arena_said(a, "pool deleted"));
+	assert_int_equal(pool(a, "p", "dir", "/other"), 0);
+	arena_free(a);
+}
+
 static void test_volume_life(void **state)
 {
 	struct arena *a = arena_new(3, false);
@@ -663,6 +687,7 @@ int main(void)
 		cmocka_unit_test(test_undefine),
 		cmocka_unit_test(test_held),
 		cmocka_unit_test(test_pools),
+		cmocka_unit_test(test_pool_delete),
 		cmocka_unit_test(test_volume_life),
 		cmocka_unit_test(test_volume_in_use),
 		cmocka_unit_test(test_volume_executor_leaves),

@@ -99,6 +99,7 @@ static void test_requests(void **state)
 		  { { "fence.set", 0, "{\"index\":5}", 0 } } },
 		{ "fence set n1 none", { { "fence.set", 0, "{\"index\":5}", 0 } } },
 		{ "pool create default /srv/domus", { { "pool.create", 0, "{\"index\":5}", 0 } } },
+		{ "pool delete default", { { "pool.delete", 0, "{\"index\":5}", 0 } } },
 		{ "volume create web1 10G --no-wait",
 		  { { "volume.create", 0, "{\"index\":5}", 0 } } },
 		{ "volume delete fast/web1 --no-wait",

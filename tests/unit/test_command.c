@@ -146,6 +146,19 @@ static void test_out_of_range(void **state)
 	buf_free(&bytes);
 }
 
+/* What stands in ledgers: a kind that was put in between would make others of those that are there. */
+static void test_numbers_of_kinds(void **state)
+{
+	static const enum command_kind kinds[] = {
+		[0] = CMD_CLUSTER_NAME, [5] = CMD_NODE_DRAIN, [10] = CMD_POOL_DEFINE, [13] = CMD_GUEST_START,
+		[21] = CMD_FENCE, [23] = CMD_REPORT_DONE, [28] = CMD_REPORT_FACTS, [29] = CMD_POOL_DELETE,
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(kinds); i++)
+		assert_true(!kinds[i] || kinds[i] == (enum command_kind)i);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -153,6 +166,7 @@ int main(void)
 		cmocka_unit_test(test_cut_anywhere),
 		cmocka_unit_test(test_damaged_bytes),
 		cmocka_unit_test(test_out_of_range),
+		cmocka_unit_test(test_numbers_of_kinds),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

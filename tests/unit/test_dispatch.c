@@ -356,6 +356,7 @@ static void test_orders(void **state)
 		{ "fence.set", "{\"node\":\"n1\",\"agent\":\"fence_x\",\"params\":{\"a\":\"b\"}}",
 		  CMD_NODE_FENCE_SET, "fence_x", 1 },
 		{ "pool.create", "{\"name\":\"p\",\"path\":\"/srv\"}", CMD_POOL_DEFINE, "p", 0 },
+		{ "pool.delete", "{\"name\":\"p\"}", CMD_POOL_DELETE, "p", 0 },
 		{ "volume.create", "{\"name\":\"v\",\"size\":4096}", CMD_VOLUME_CREATE, "v", 0 },
 		{ "volume.delete", "{\"pool\":\"p\",\"name\":\"v\"}", CMD_VOLUME_DELETE, "v", 0 },
 		{ "guest.undefine", "{\"name\":\"web1\"}", CMD_GUEST_UNDEFINE, "web1", 0 },
