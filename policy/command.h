@@ -97,8 +97,8 @@ struct command_read {
 
 /*
  * One command. Only the fields that its kind names are set, the rest is zero; the codec
- * (agentd/engine/command.h) carries just those. @reason is what `why` and `events` will say; of people's orders
- * it is who gave them and where, and what was wanted is put in front of it.
+ * (agentd/engine/command.h) carries just those. @reason is what `why` and `events` will say; of
+ * people's orders it is who gave them and where, and what was wanted is put in front of it.
  */
 struct command {
 	enum command_kind kind;

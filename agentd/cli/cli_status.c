@@ -23,7 +23,8 @@ static void warning(struct cli *cli, const struct reply *r)
 	_cleanup_(buf_free) struct buf line = { 0 };
 
 	buf_printf(&line, "%s: %s%s", cli_str(r->result, "node"),
-		   *why_not ? why_not : "not current", blank ? "" : ". What follows is what it knew last.");
+		   *why_not ? why_not : "not current",
+		   blank ? "" : ". What follows is what it knew last.");
 	print_safe(cli, &line);
 	fputc('\n', cli->io->out);
 }

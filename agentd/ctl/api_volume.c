@@ -46,7 +46,8 @@ static void pool_late(void *ctx, struct call *call)
 		  call->params.name, call->params.path, PROTO_ORDER_MS / 1000);
 }
 
-/* A mistyped path would be noticed with the first volume. A folder can hang, so it takes its time. */
+/* A mistyped path would be noticed with the first volume. A folder can hang: it is not waited for
+ * in the loop. */
 void api_pool_create(void *ctx, struct call *call)
 {
 	struct api *api = ctx;

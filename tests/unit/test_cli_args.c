@@ -7,7 +7,8 @@
 static void test_help(void **state)
 {
 	static const char *const lines[] = {
-		"help", "help fence", "guest --help", "guest start --help", "status --help", "--version", "",
+		"help",          "help fence", "guest --help", "guest start --help",
+		"status --help", "--version",  "",
 	};
 	_cleanup_(buf_free) struct buf all = { 0 };
 	const struct canned_run run = { 0 };

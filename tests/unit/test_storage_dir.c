@@ -374,7 +374,8 @@ static int look(struct fixture *f, const char *path, struct result *r)
 	return wait_for(f, storage_look(f->storage, &conf, on_done, r, &r->err), r);
 }
 
-/* A place can be looked at before a pool is there: what is wrong with it is told, nothing is kept. */
+/* A place can be looked at before a pool is there: what is wrong with it is told, and nothing is
+ * kept. */
 static void looked_at(void **state)
 {
 	struct fixture *f = *state;
