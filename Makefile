@@ -147,7 +147,8 @@ golden: $(TESTS)
 check-unit: unit
 
 check-lab: all $(LAB_NEEDS)
-	@BUILD=$(abspath $(B)) $(PYTHON) -m pytest -q -p no:cacheprovider tests/lab
+	@BUILD=$(abspath $(B)) $(PYTHON) -m pytest -q -p no:cacheprovider \
+		--basetemp=$(abspath $(B))/pytest tests/lab
 
 lint: $(foreach r,$(ROOMS),$(B)/lib/$r.a)
 	@$(PYTHON) tests/lint/lint.py --self-test
