@@ -9,7 +9,6 @@
 from __future__ import annotations
 
 import json
-import os
 import signal
 import socket
 import struct
@@ -168,7 +167,10 @@ def lost_acknowledged(fetches: Iterable[Fetch]) -> int:
 
 
 class Checker:
-    """The double-run checker of a lab, as a process of its own; see checker.py."""
+    """The double-run checker of a lab, as a process of its own; see checker.py.
+
+    It runs in the lab's switch: whatever becomes of who started it, the end of the lab is its end too.
+    """
 
     def __init__(self, lab: Lab) -> None:
         self.lab = lab
@@ -177,9 +179,9 @@ class Checker:
 
     def start(self) -> "Checker":
         """Begins; returns when it watches what runs already."""
-        self.process = subprocess.Popen([PYTHON, SOURCE / "checker.py", "--lab", self.lab.name, self.out],
-                                        stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True,
-                                        env={**os.environ, "BUILD": str(self.lab.build)})
+        command = (PYTHON, str(SOURCE / "checker.py"), "--lab", self.lab.name, str(self.out))
+        self.process = subprocess.Popen(self.lab.switch.command(*command), env=self.lab.switch.environment(),
+                                        stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True)
         if self.process.stdout.readline() != "watching\n":
             raise LabError("the checker did not start")
         return self

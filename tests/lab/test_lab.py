@@ -16,16 +16,25 @@ from labkit import LabError, wait_for
 from labproc import all_pids, arguments_of, is_zombie, read_life, stat_fields
 
 LAB = str(SOURCE / "lab")
+PYTHON = "/usr/bin/python3"
 # Refused at once when the other end is reached: nobody listens there.
 REACHES = """import errno, socket, sys
 s = socket.socket(); s.settimeout(1)
 sys.exit(0 if s.connect_ex((sys.argv[1], 9)) == errno.ECONNREFUSED else 1)"""
+# A demo or a test run in small: a lab and all that watches it.
+WATCH = """import sys
+from labkit import Checker, Lab, WebClient
+lab = Lab(sys.argv[1])
+lab.up(1, agents=False)
+watchers = Checker(lab).start(), WebClient(lab, lab.nodes[0].address).start()
+print("up", flush=True)
+sys.stdin.read()"""
 
 
 def reaches(lab: Lab, source: str, target: str) -> bool:
     """True when a packet from one node gets an answer from another."""
     address = lab.node(target).address
-    return lab.place(source).exec("/usr/bin/python3", "-c", REACHES, address, check=False).returncode == 0
+    return lab.place(source).exec(PYTHON, "-c", REACHES, address, check=False).returncode == 0
 
 
 def sees(node: Node, quorate: bool, members: int) -> None:
@@ -56,6 +65,18 @@ def belongs(lab: Lab, pid: int) -> bool:
         return False
     marks = (f"LAB_DIR={lab.folder}\0".encode(), f"{lab.folder}/")
     return marks[0] in environment or any(marks[1] in argument for argument in arguments_of(pid))
+
+
+def born_with(mark: str) -> list[int]:
+    """The processes that have a word in their environment: it passes from parent to child, wherever that lives."""
+    found = []
+    for pid in all_pids():
+        try:
+            if mark.encode() + b"\0" in Path(f"/proc/{pid}/environ").read_bytes() and not is_zombie(pid):
+                found.append(pid)
+        except OSError:
+            continue
+    return found
 
 
 def host_links() -> set[str]:
@@ -259,6 +280,24 @@ def test_down_after_a_killed_up(after_s: float) -> None:
         lab.down()
     assert traces(lab) == []
     assert not lab.folder.exists()
+
+
+def test_down_after_a_killed_run() -> None:
+    """Whoever used the lab is killed: down ends the checker and the clients that it had started, too."""
+    lab = Lab(f"test-{os.getpid()}-watched")
+    mark = f"LAB_TEST_RUN={lab.name}"
+    run = subprocess.Popen([PYTHON, "-c", WATCH, lab.name], cwd=SOURCE, env={**os.environ, "LAB_TEST_RUN": lab.name},
+                           stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    try:
+        assert run.stdout.readline() == "up\n"
+        wait_for(lambda: {os.path.basename(argument) for pid in born_with(mark) for argument in arguments_of(pid)} >=
+                 {"checker.py", "webclient.py", "lab_node", "corosync"}, 10, "not all of them run")
+    finally:
+        run.kill()
+        run.communicate()
+        lab.down()
+    assert [arguments_of(pid) for pid in born_with(mark)] == []
+    assert traces(lab) == []
 
 
 def test_what_an_ended_first_process_leaves_is_ended_too(make_lab: Callable[..., Lab]) -> None:
