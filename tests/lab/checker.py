@@ -11,7 +11,8 @@ A process certainly ran between two moments if it said `running` at both, no mor
 said STOP in between; QEMU stamps RESUME and STOP with the time, which makes a span's ends exact. Where it did not
 answer for long (it was stopped by a signal, or is dead) nothing is certain, so such a time is in no span: a double run
 is never invented. What can be missed is an overlap shorter than PERIOD_S whose end was a sudden death. Overlaps that
-need the doubtful time between the last answer and a death that was noticed are listed apart, as unclear.
+need the doubtful time between the last answer and a death that was noticed are listed apart, as unclear. So are watches
+that failed: nothing is known of such a process from then on, and no verdict can be given.
 """
 
 from __future__ import annotations
@@ -105,6 +106,7 @@ class Checker:
         self.nodes = lab.nodes
         self.watched: dict[tuple[int, str], Watched] = {}
         self.tasks: set[asyncio.Task] = set()
+        self.failures: list[dict] = []
 
     def find(self) -> None:
         """Begins to watch processes that are new."""
@@ -134,7 +136,11 @@ class Checker:
         except OSError:
             del self.watched[process.pid, process.uuid]
             return
-        await listen(process, reader, writer)
+        try:
+            await listen(process, reader, writer)
+        except Exception as error:      # whatever it is: nobody looks at this process any more
+            self.failures.append({"uuid": process.uuid, "node": process.node, "pid": process.pid,
+                                  "error": f"{type(error).__name__}: {error}"})
 
     def sockets_changed(self, seen: dict[str, int]) -> bool:
         """True when sockets have come or gone in a node since the last call; a cheap question."""
@@ -164,6 +170,7 @@ class Checker:
         return {
             "double_runs": overlaps(list(self.watched.values()), doubtful=False),
             "unclear": overlaps(list(self.watched.values()), doubtful=True),
+            "failures": self.failures,
             "processes": [{"uuid": process.uuid, "node": process.node, "pid": process.pid,
                            "spans": [[span.start, span.end] for span in process.spans]}
                           for process in self.watched.values()],
@@ -201,10 +208,10 @@ async def listen(process: Watched, reader: asyncio.StreamReader, writer: asyncio
     """Asks one process again and again, until it is gone."""
     asker = asyncio.create_task(ask(writer, process))
     try:
-        while line := await reader.readline():
+        while (line := await reader.readline()).endswith(b"\n"):     # else it died, in the middle of a word maybe
             heard(process, json.loads(line))
-    except (OSError, ValueError):
-        pass        # it died in the middle of a word
+    except OSError:
+        pass        # it died
     finally:
         asker.cancel()
         writer.close()
@@ -228,6 +235,8 @@ def heard(process: Watched, message: dict) -> None:
         stamp = message["timestamp"]
         when = stamp["seconds"] + stamp["microseconds"] / 1e6
         (process.stopped if event == "STOP" else process.resumed)(when)
+    elif "error" in message:
+        raise LabError(f"QEMU refused a question: {message['error'].get('desc')}")
     elif "id" in message:
         process.said(message["return"]["running"], message["id"], time.time())
 

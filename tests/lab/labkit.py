@@ -187,11 +187,16 @@ class Checker:
         return self
 
     def stop(self) -> dict:
-        """Ends; returns its report: double_runs, unclear, processes."""
+        """Ends; returns its report: double_runs, unclear, processes. Fails if it has not seen all that it should have."""
         self.out.unlink(missing_ok=True)
         self.process.terminate()
         self.process.communicate(timeout=20)
-        return json.loads(self.out.read_text())
+        if self.process.returncode != 0 or not self.out.exists():
+            raise LabError(f"the checker ended with status {self.process.returncode} and gives no verdict")
+        report = json.loads(self.out.read_text())
+        if report["failures"]:
+            raise LabError(f"the checker gives no verdict, it could not watch all: {report['failures']}")
+        return report
 
     def abandon(self) -> None:
         """Ends it if it still runs; for tests that failed."""

@@ -9,11 +9,25 @@ from typing import Callable, Iterator
 import pytest
 
 from checker import SILENCE_S, Span, Watched, overlaps
-from labkit import Checker, Fetch, Lab, longest_gap, lost_acknowledged, wait_for
-from rawguest import RawGuest
+from labkit import PYTHON, Checker, Fetch, Lab, LabError, longest_gap, lost_acknowledged, wait_for
+from rawguest import RUN, RawGuest
 
 UUID = "0b4c5a52-7f0f-4c5e-9a55-00000000000a"
 OTHER = "0b4c5a52-7f0f-4c5e-9a55-00000000000b"
+# Something like a QEMU: it listens at its last argument, and after a good answer says what it was told to say.
+ODD_QEMU = """import json, socket, sys
+said, path = sys.argv[1], sys.argv[-1].split("path=")[1].split(",")[0]
+server = socket.socket(socket.AF_UNIX)
+server.bind(path)
+server.listen()
+connection = server.accept()[0]
+questions = (json.loads(line) for line in connection.makefile())
+answered = 0
+for question in questions:
+    if question["execute"] == "query-status":
+        answer = {"return": {"running": True}, "id": question["id"]}
+        connection.sendall((said if answered else json.dumps(answer)).encode() + b"\\n")
+        answered += 1"""
 
 
 @pytest.fixture
@@ -84,6 +98,30 @@ def test_start_after_a_death_or_a_crash_is_none(watched: tuple[Lab, Checker]) ->
     assert report["double_runs"] == []
     assert len(report["processes"]) == 3
     assert all(process["spans"] for process in report["processes"])
+
+
+@pytest.mark.parametrize("said, words", [
+    ('{"error": {"class": "GenericError", "desc": "not now"}, "id": 1}', "not now"), ("hello", "JSONDecodeError"),
+    ('{"return": {}, "id": 1}', "KeyError")], ids=["error", "no JSON", "no answer"])
+def test_a_watch_that_fails_is_no_verdict(watched: tuple[Lab, Checker], said: str, words: str) -> None:
+    """Whose answers make no sense is not watched any more: the checker must not end as if all had been well."""
+    lab, checker = watched
+    node, program = lab.node("n1"), lab.folder / "qemu-system-odd"
+    program.symlink_to(PYTHON)
+    node.exec("mkdir", "-p", RUN)
+    pid = node.start("odd.out", str(program), "-c", ODD_QEMU, said, "-uuid", UUID, "-chardev",
+                     f"socket,id=guard,path={RUN}/{UUID}.guard.qmp,server=on")
+    wait_for(lambda: pid not in node.processes(), 10, "the checker does not hang up")
+    with pytest.raises(LabError, match=words):
+        checker.stop()
+
+
+def test_a_checker_that_ended_by_itself_is_no_verdict(watched: tuple[Lab, Checker]) -> None:
+    """Nor is one that was killed."""
+    checker = watched[1]
+    checker.process.kill()
+    with pytest.raises(LabError, match="no verdict"):
+        checker.stop()
 
 
 def test_spans_have_no_doubtful_time() -> None:

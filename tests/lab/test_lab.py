@@ -12,11 +12,10 @@ from typing import Callable
 import pytest
 
 from labcore import SOURCE, Lab, Node
-from labkit import LabError, wait_for
+from labkit import PYTHON, LabError, wait_for
 from labproc import all_pids, arguments_of, is_zombie, read_life, stat_fields
 
 LAB = str(SOURCE / "lab")
-PYTHON = "/usr/bin/python3"
 # Refused at once when the other end is reached: nobody listens there.
 REACHES = """import errno, socket, sys
 s = socket.socket(); s.settimeout(1)
