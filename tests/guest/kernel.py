@@ -12,6 +12,7 @@ from __future__ import annotations
 import lzma
 import os
 import re
+import shutil
 import struct
 import subprocess
 import sys
@@ -24,25 +25,55 @@ MODULES = ("virtio_pci", "virtio_net", "virtio_blk", "button", "evdev", "pvpanic
 SIGNATURE = b"~Module signature appended~\n"
 
 
-def output(*command: str, cwd: Path | None = None) -> str:
-    """Runs a command and returns what it prints."""
-    return subprocess.run(command, cwd=cwd, check=True, stdout=subprocess.PIPE, text=True).stdout
+class FetchError(Exception):
+    """Why the package could not be had, in one line."""
 
 
-def fetch(directory: Path) -> None:
-    """Unpacks the package that the cloud kernel's meta package depends on; DIR/package names it."""
-    depends = output("apt-cache", "depends", META_PACKAGE)
-    match = re.search(r"Depends: (linux-image-\S+)", depends)
+def run(*command: str, cwd: Path | None = None) -> str:
+    """Runs a command and returns what it prints; fails with its first complaint."""
+    try:
+        done = subprocess.run(command, cwd=cwd, env={**os.environ, "LC_ALL": "C"}, stdin=subprocess.DEVNULL,
+                              stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    except OSError as error:
+        raise FetchError(f"{command[0]}: {error.strerror}") from error
+    if done.returncode != 0:
+        said = [line for line in done.stderr.splitlines() if line.startswith("E:")] or [f"status {done.returncode}"]
+        raise FetchError(f"{' '.join(command)}: {said[0]}")
+    return done.stdout
+
+
+def download(directory: Path) -> Path:
+    """Downloads the package that the cloud kernel's meta package depends on."""
+    match = re.search(r"Depends: (linux-image-\S+)", run("apt-cache", "depends", META_PACKAGE))
     if not match:
-        sys.exit(f"{META_PACKAGE}: the package lists do not know it: run apt-get update")
-    name = match.group(1)
+        raise FetchError(f"the package lists do not say what {META_PACKAGE} depends on")
     directory.mkdir(parents=True, exist_ok=True)
     for old in directory.glob("*.deb"):
         old.unlink()
-    subprocess.run(["apt-get", "-q", "-o", "APT::Sandbox::User=root", "download", name],
-                   cwd=directory, check=True, stdout=subprocess.DEVNULL)
+    run("apt-get", "-q", "-o", "APT::Sandbox::User=root", "download", match.group(1), cwd=directory)
     (deb,) = directory.glob("*.deb")
-    subprocess.run(["dpkg-deb", "-x", deb.name, "root"], cwd=directory, check=True)
+    return deb
+
+
+def fetch(directory: Path) -> None:
+    """Downloads and unpacks the kernel's package; DIR/package names it.
+
+    A fresh machine has no package lists, and old ones name files that the mirror has replaced since: they are
+    renewed then, once.
+    """
+    try:
+        try:
+            deb = download(directory)
+        except FetchError:
+            if os.geteuid() != 0:
+                raise
+            run("apt-get", "-q", "update")
+            deb = download(directory)
+        shutil.rmtree(directory / "root", ignore_errors=True)
+        run("dpkg-deb", "-x", deb.name, "root", cwd=directory)
+    except FetchError as error:
+        advice = "" if os.geteuid() == 0 else "; run apt-get update as root, then try again"
+        sys.exit(f"the test guest's kernel cannot be fetched: {error}{advice}")
     replace(directory / "package", (deb.name + "\n").encode())
 
 
