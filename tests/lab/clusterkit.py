@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import json
 import subprocess
+import time
 from pathlib import Path
 from typing import Callable
 
@@ -19,6 +20,7 @@ from labkit import DomusFailed, Fetch, Lab, LabError, Node, WebClient, domus, gu
 NAME = "lab"
 VOLUME_SIZE = "1M"
 SETTLE_S = 30
+OBSERVED_S = 3          # how long a test looks on to see that nothing happens: more than fencing and a start take
 ANSWER_S = 5            # an agent that was stopped by a signal answers never
 REFUSED = 4             # exit codes of domus, as its manual lists them
 NOT_QUORATE = 5
@@ -214,6 +216,15 @@ def cmdline(pid: int) -> str:
         return Path(f"/proc/{pid}/cmdline").read_text(errors="replace")
     except OSError:
         return ""
+
+
+def keeps(condition: Callable[[], object], what: str, seconds: float = OBSERVED_S) -> None:
+    """Looks on for a while, in which the condition must not cease to hold."""
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        if not condition():
+            raise LabError(what)
+        time.sleep(0.1)
 
 
 def refusal(call: Callable[[], object]) -> DomusFailed:

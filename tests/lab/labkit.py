@@ -187,7 +187,7 @@ class Checker:
         return self
 
     def stop(self) -> dict:
-        """Ends; returns its report: double_runs, unclear, processes. Fails if it has not seen all that it should have."""
+        """Ends; returns its report: double_runs, unclear, processes. Fails if it has not seen all."""
         self.out.unlink(missing_ok=True)
         self.process.terminate()
         self.process.communicate(timeout=20)

@@ -3,25 +3,28 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
+import shutil
 import signal
 import sqlite3
 import subprocess
 import time
 from pathlib import Path
-from typing import Callable, Iterator
+from typing import Callable, Iterator, NamedTuple
 
 import pytest
 
-from clusterkit import NOT_QUORATE, REFUSED, UNKNOWN, Cluster, refusal
+from clusterkit import NOT_QUORATE, REFUSED, UNKNOWN, Cluster, keeps, refusal
 from labcore import SOURCE
-from labkit import Lab, Node, answer, domus, read_counter, wait_for
+from labkit import Lab, Node, answer, domus, lost_acknowledged, read_counter, wait_for
 
 PYTHON = "/usr/bin/python3"
 # Where an SQLite file says whose it is and in which format (big-endian numbers).
 FORMAT_AT = 60
 ORDER_S = 15            # in which orders must work again after a loss: token, consensus, and room for a busy machine
+LATE_S = 5              # how long a node is late for that is waited for: much less than the minute that it has
 
 
 def test_birth(make_lab: Callable[..., Lab]) -> None:
@@ -268,31 +271,140 @@ def test_corosync_restarts_on_a_node_without_guests(cluster: Cluster, how: str) 
     assert cluster.guest("web1")["node"] == "n1"
 
 
-def test_all_nodes_lose_power(cluster: Cluster) -> None:
-    """What was known is known again; the guest runs again, with every count that was acknowledged.
+def holdings(cluster: Cluster) -> dict:
+    """What the cluster holds of itself, but for what changes as guests and nodes come and go."""
+    status = cluster.settle()
+    guests = [cluster.guest(guest["name"]) for guest in status["guests"]]
+    parts = {"guests": (guests, ("name", "uuid", "desired", "spec")),
+             "volumes": (cluster.ask("volume", "list"), ("pool", "name", "size", "state", "reason", "guest")),
+             "nodes": (cluster.ask("node", "list"), ("id", "name", "fence_agent", "drain", "cpus", "memory_mib"))}
+    held = {name: [{key: row[key] for key in keys} for row in rows] for name, (rows, keys) in parts.items()}
+    fences = cluster.ask("fence", "list")
+    assert fences and str(cluster.lab.folder) not in json.dumps(fences), "what parameters hold may be secret"
+    return {**held, "fences": fences, "pools": cluster.ask("pool", "list"), "voters": status["voters"],
+            "cluster": status["cluster"]}
 
-    The guest's node may be fenced while it boots: two that are up before it are a majority that waits for nobody.
-    """
+
+def fencing(cluster: Cluster, mark: int) -> list[str]:
+    """The events of nodes that were fenced, tried or done."""
+    return [event for event in cluster.events(mark) if "being fenced" in event or ": proven off" in event]
+
+
+class Ledger(NamedTuple):
+    """A node's ledger: whose it is, and its entries by index."""
+    store: bytes
+    cluster: bytes
+    entries: dict[int, tuple]
+
+
+def ledgers(cluster: Cluster, folder: Path) -> dict[str, Ledger]:
+    """The ledgers of all nodes as their disks have them; copies are read, since an agent lets nobody else in."""
+    found = {}
+    for node in cluster.lab.nodes:
+        copy = folder / node.name
+        copy.mkdir(parents=True)
+        for path in (node.folder / "lib/domus").glob("ledger.db*"):
+            shutil.copy(path, copy)
+        with contextlib.closing(sqlite3.connect(copy / "ledger.db")) as database:
+            [(store, owner)] = database.execute("SELECT id, cluster FROM store")
+            rows = database.execute("SELECT idx, term, kind, node, stamp_us, data FROM entry ORDER BY idx")
+            found[node.name] = Ledger(store, owner, {row[0]: row[1:] for row in rows})
+    return found
+
+
+class Memory:
+    """What a cluster knew when all was well, to be compared with what it knows afterwards."""
+
+    def __init__(self, cluster: Cluster, folder: Path) -> None:
+        self.cluster = cluster
+        self.folder = folder
+        self.held = holdings(cluster)
+        self.status = cluster.settle()
+        self.lives = self.incarnations()
+        self.mark = cluster.mark()
+
+    def incarnations(self) -> dict[str, str]:
+        """The lives of all nodes."""
+        return {node["name"]: node["incarnation"] for node in self.cluster.settle()["nodes"]}
+
+    def all_is_off(self) -> None:
+        """Reads what the disks have while nobody writes to them."""
+        self.disks = ledgers(self.cluster, self.folder / "before")
+        assert len({ledger.cluster for ledger in self.disks.values()}) == 1
+        assert len({ledger.store for ledger in self.disks.values()}) == 3
+
+    def is_kept(self) -> None:
+        """All that was held is held again, the ledgers are the same ones and have every entry that was committed."""
+        assert holdings(self.cluster) == self.held
+        after = self.cluster.settle()
+        assert after["applied"] > self.status["applied"]
+        for name, now in ledgers(self.cluster, self.folder / "after").items():
+            then = self.disks[name]
+            assert (now.store, now.cluster) == (then.store, then.cluster), name
+            for index in range(1, self.status["committed"] + 1):
+                assert now.entries[index] == then.entries[index], (name, index)
+        assert fencing(self.cluster, self.mark) == []
+
+
+def test_all_nodes_lose_power(cluster: Cluster, tmp_path: Path) -> None:
+    """What was known is known again; the guest runs again, with every count that was acknowledged; nobody is fenced."""
     boot = cluster.run("web1").boot
     cluster.define("idle")
-    client = cluster.client("web1")
+    memory, client = Memory(cluster, tmp_path), cluster.client("web1")
     client.wait_for_page()
-    before = cluster.settle()
     for node in cluster.lab.nodes:
         node.crash()
+    memory.all_is_off()
     told = max(fetch.count for fetch in client.stop())
     assert read_counter(cluster.disk("web1")) >= told > 0
     for node in cluster.lab.nodes:
         cluster.lab.boot(node.name)
-    page = cluster.page("web1", other_than=boot)
-    assert page.count >= told
-    cluster.repair()
-    after = cluster.settle()
-    assert after["applied"] > before["applied"] and after["voters"] == before["voters"]
-    assert {guest["name"]: guest["state"] for guest in after["guests"]} == \
-        {guest["name"]: guest["state"] for guest in before["guests"]}
-    assert [node["fence_agent"] for node in after["nodes"]] == ["fence_lab"] * 3
-    assert [node["incarnation"] for node in after["nodes"]] != [node["incarnation"] for node in before["nodes"]]
+    assert cluster.page("web1", other_than=boot).count >= told
+    cluster.wait_guest("web1", state="running")
+    memory.is_kept()
+    assert not memory.lives.items() & memory.incarnations().items()
+
+
+def test_all_nodes_are_stopped_in_order(cluster: Cluster, tmp_path: Path) -> None:
+    """All agents, then all corosyncs, end when they are told to. Guests go on meanwhile, and are adopted afterwards."""
+    page = cluster.run("web1", on="n2")
+    cluster.define("idle")
+    memory, client, processes = Memory(cluster, tmp_path), cluster.client("web1"), cluster.processes("web1")
+    for daemon in ("agent", "corosync"):
+        for node in cluster.lab.nodes:
+            assert node.daemon_pid(daemon) and node.daemon(daemon, "stop") == 0
+    memory.all_is_off()
+    client.wait_for_page(since=time.monotonic())
+    for daemon in ("corosync", "agent"):
+        for node in cluster.lab.nodes:
+            node.daemon(daemon, "start")
+    memory.is_kept()
+    assert (cluster.page("web1").boot, cluster.processes("web1")) == (page.boot, processes)
+    assert memory.incarnations() == memory.lives
+    assert lost_acknowledged(client.stop()) == 0
+    cluster.ask("guest", "pause", "web1")
+    cluster.ask("guest", "resume", "web1")
+
+
+def test_a_node_that_is_late_when_all_come_up(cluster: Cluster) -> None:
+    """Two of three are a majority, but they wait for the third: its new life is a proof, and its guest runs again."""
+    before = cluster.run("web1", on="n3")
+    client, mark = cluster.client("web1"), cluster.mark()
+    client.wait_for_page()
+    for node in cluster.lab.nodes:
+        node.crash()
+    told = max(fetch.count for fetch in client.stop())
+    for name in ("n1", "n2"):
+        cluster.lab.boot(name)
+    events = cluster.wait_event("n3: is not here yet, as the whole cluster comes up", mark)
+    keeps(lambda: not fencing(cluster, mark) and cluster.guest("web1")["state"] == "lost" and
+          not cluster.processes("web1"), f"n3 is not waited for: {events}", LATE_S)
+    cluster.lab.boot("n3")
+    assert cluster.page("web1", other_than=before.boot).count >= told
+    cluster.wait_guest("web1", state="running")
+    cluster.settle()
+    assert fencing(cluster, mark) == []
+    assert cluster.node_state("n3")["proof"]["kind"] == "restarted"
 
 
 def test_the_leader_crashes(cluster: Cluster) -> None:

@@ -6,23 +6,14 @@ from __future__ import annotations
 import os
 import signal
 import time
-from typing import Callable, Iterator
+from typing import Iterator
 
 import pytest
 
-from clusterkit import REFUSED, Cluster, refusal
+from clusterkit import REFUSED, Cluster, keeps, refusal
 from labkit import Fetch, WebClient, domus, get_page, guest_address, lost_acknowledged, wait_for
 
-OBSERVED_S = 3          # how long a test looks on to see that nothing happens: more than fencing and a start take
 AGENT_GRACE_S = 30      # an agent that is away for longer counts as lost
-
-
-def keeps(condition: Callable[[], object], what: str, seconds: float = OBSERVED_S) -> None:
-    """Looks on for a while, in which the condition must not cease to hold."""
-    end = time.monotonic() + seconds
-    while time.monotonic() < end:
-        assert condition(), what
-        time.sleep(0.1)
 
 
 def acknowledged(client: WebClient) -> int:
