@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import subprocess
@@ -11,6 +12,7 @@ from typing import Callable
 
 import pytest
 
+from clusterkit import Cluster
 from labcore import SOURCE, Lab, Node
 from labkit import PYTHON, LabError, wait_for
 from labproc import all_pids, arguments_of, is_zombie, read_life, stat_fields
@@ -233,17 +235,37 @@ def test_corosync_can_be_restarted_alone(bare_lab: Lab) -> None:
     assert sleeper in node.processes()
 
 
+def with_a_guest(lab: Lab) -> Cluster:
+    """A cluster with a guest that runs on n1: an empty machine, since nothing asks what is in it."""
+    cluster = Cluster(lab)
+    cluster.form()
+    cluster.ask("guest", "define", "-", stdin=json.dumps({"name": "empty", "memory_mib": 64, "vnc": False}))
+    cluster.ask("guest", "start", "empty", "--on", "n1")
+    cluster.wait_guest("empty", state="running", node="n1")
+    return cluster
+
+
 def test_labs_side_by_side_do_not_disturb_each_other(make_lab: Callable[..., Lab]) -> None:
-    """Same addresses, same names of nodes: what happens to one is not seen by the other."""
-    first, second = make_lab(3, agents=False), make_lab(3, agents=False)
-    first.isolate("n1")
-    first.node("n2").crash()
-    sees(first.node("n3"), False, 1)
-    first.down()
-    assert traces(first) == []
-    for node in second.nodes:
+    """Same addresses, same names of nodes and guests: what happens to one is not seen by the other."""
+    first, second = with_a_guest(make_lab(3)), with_a_guest(make_lab(3))
+    processes, mark = second.processes("empty"), second.mark()
+    lives = [node["incarnation"] for node in second.settle()["nodes"]]
+    first.lab.isolate("n3")
+    sees(first.node("n1"), True, 2)
+    first.lab.heal()
+    first.settle()
+    first.node("n1").crash()
+    first.wait_node("n1", "fenced")
+    assert first.wait_guest("empty", state="running")["node"] != "n1"
+    first.lab.down()
+    assert traces(first.lab) == []
+    for node in second.lab.nodes:
         assert node.quorum() == (True, 3)
-    assert reaches(second, "n1", "n2")
+    assert reaches(second.lab, "n1", "n2")
+    assert second.processes("empty") == processes and [len(pids) for pids in processes.values()] == [1]
+    assert second.guest("empty")["state"] == "running"
+    assert [node["incarnation"] for node in second.settle()["nodes"]] == lives
+    assert not [event for event in second.events(mark) if "fenced" in event or event.startswith("empty")]
 
 
 def test_down_leaves_nothing_and_may_be_called_twice(make_lab: Callable[..., Lab]) -> None:
