@@ -3,16 +3,21 @@
 
 cmocka's output is shown only of programs that failed. A program that ends by a signal, or
 with an error that no test explains (a leak, say), or takes too long counts as one failure.
-Each has a folder for its temporary files, so that a failed test leaves nothing behind either.
+Each has a folder for its temporary files, so that a failed test leaves nothing behind either; and
+processes that a program leaves (it was killed, say, and its QEMU was not) are ended and count as one more.
 """
+import ctypes
 import os
 import re
+import signal
 import subprocess
 import sys
 import tempfile
 import time
 
 LIMIT_S = 120
+GRACE_S = 2     # in which what was told to end may do so
+PR_SET_CHILD_SUBREAPER = 36
 
 
 def counted(output, word):
@@ -34,13 +39,44 @@ def run(program, folder):
         return -1, f"{error}\n"
 
 
+def children():
+    """Our own children by pid, with their names: what a program left is ours, as we are the subreaper."""
+    found = {}
+    for entry in filter(str.isdigit, os.listdir("/proc")):
+        try:
+            with open(f"/proc/{entry}/stat", encoding="utf-8", errors="replace") as file:
+                name, _, fields = file.read().partition("(")[2].rpartition(")")
+        except OSError:
+            continue
+        if int(fields.split()[1]) == os.getpid():
+            found[int(entry)] = name
+    return found
+
+
+def end_leftovers():
+    """Ends all that a program has left; gives the names of what did not end by itself."""
+    names, end = [], time.monotonic() + GRACE_S
+    while left := children():
+        for pid, name in left.items():
+            if os.waitpid(pid, os.WNOHANG)[0] or time.monotonic() < end:
+                continue
+            names.append(name)
+            os.kill(pid, signal.SIGKILL)
+            os.waitpid(pid, 0)      # its own children are ours now: the next round finds them
+        time.sleep(0.01)
+    return names
+
+
 def main(programs):
     """Runs all; the exit status says whether every test passed."""
+    ctypes.CDLL(None).prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
     sums = {"PASSED": 0, "FAILED": 0, "SKIPPED": 0}
     for program in programs:
         start = time.monotonic()
         with tempfile.TemporaryDirectory(prefix="domus-unit-") as folder:
             status, output = run(program, folder)
+            if leftovers := end_leftovers():
+                status, output = status or -1, output + f"\nprocesses were left: {', '.join(leftovers)}\n"
         counts = {word: counted(output, word) for word in sums}
         if status != 0 and counts["FAILED"] == 0:
             counts["FAILED"] = 1
