@@ -46,8 +46,6 @@ enum command_kind {
 	 * reason says why; a person's wish is dropped
 	 */
 	CMD_MOVE_REFUSE,
-	/* name: both words are there, and the target was away when the second one came */
-	CMD_MOVE_HAND_OVER,
 	/* node, incarnation, executor: orders OP_FENCE; the node's guests become LOST */
 	CMD_FENCE,
 	/*
@@ -72,6 +70,8 @@ enum command_kind {
 	CMD_REPORT_FACTS,	/* node, memory_mib, cpus */
 	/* people */
 	CMD_POOL_DELETE,	/* name; only when no volume and no guest is of it */
+	/* policy; name: both words are there, and the target was away when the second one came */
+	CMD_MOVE_HAND_OVER,
 	COMMAND_KIND_MAX,
 	COMMAND_KIND_INVALID = -1
 };
