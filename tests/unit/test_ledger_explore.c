@@ -2,7 +2,9 @@
  * The ledger under random faults. From each seed: views that split and merge with messages lost
  * at their ends, crashes with what is not durable lost, slow disks, wiped disks, late
  * deliveries. What must hold stands in ledger_world.h and is looked at with every event; when
- * the faults stop, everything that was proposed must be applied and everybody caught up, soon. */
+ * the faults stop, everything that was proposed must be applied and everybody caught up, soon.
+ *
+ *	DOMUS_SEEDS=N	so many seeds	DOMUS_SEED=K	begin with this one (alone, if N is not said) */
 #include "ledger_world.h"
 
 #include <stdlib.h>
@@ -172,14 +174,18 @@ static uint64_t explore(uint64_t seed, bool wipe)
 
 static uint64_t first_seed(void)
 {
-	const char *text = getenv("SEED");
+	const char *text = getenv("DOMUS_SEED");
 
 	return text ? strtoull(text, NULL, 10) : 1;
 }
 
 static uint64_t n_seeds(void)
 {
-	return getenv("SEED") ? 1 : SEEDS;
+	const char *text = getenv("DOMUS_SEEDS");
+
+	if (text)
+		return strtoull(text, NULL, 10);
+	return getenv("DOMUS_SEED") ? 1 : SEEDS;
 }
 
 /* Crashes, splits, delays: nothing committed is lost, all agree, everything is done in the end. */
