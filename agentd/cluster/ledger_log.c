@@ -121,15 +121,27 @@ void log_cut(struct ledger *l, uint64_t from)
 		l->cluster = (struct id){ 0 };
 }
 
+/* The store has not been given it and nobody has heard it: STATE need not wait for it. */
+static void take_promise_back(struct ledger *l)
+{
+	l->want_promised = l->promised;
+	if (l->writing.active && l->writing.promised > l->promised)
+		l->want_promised = l->writing.promised;
+}
+
+/*
+ * What stays, be it an entry (committed) or a cut, came with the promise of its term, and goes to
+ * the disk with it: an entry above its promise, or a cut without a later one, looks like a store
+ * that has lost something.
+ */
 void log_forget_unwritten(struct ledger *l)
 {
 	uint64_t keep = l->failed || l->handed < l->committed ? l->committed : l->handed;
 
 	if (log_last(l) > keep)
 		log_cut(l, keep + 1);
-	l->want_promised = l->promised;
-	if (l->writing.active && l->writing.promised > l->promised)
-		l->want_promised = l->writing.promised;
+	if (l->truncate_from == 0 && keep <= l->handed)
+		take_promise_back(l);
 }
 
 bool log_at_rest(const struct ledger *l)

@@ -303,6 +303,20 @@ static inline void take_effects(struct world *w, struct node *n, ledger_effects 
 	ledger_effects_free(out);
 }
 
+/*
+ * Rule L3: no entry of a term that was not promised. Others take a STATE that shows one for no
+ * message at all.
+ */
+static inline void check_promise(struct world *w, const struct node *n)
+{
+	const struct ledger_image *d = &n->disk;
+	uint64_t term = d->entries.n > 0 ? d->entries.v[d->entries.n - 1].term : 0;
+
+	if (term > d->promised)
+		world_fail(w, "node %u holds an entry of term %lu, but has promised %lu only",
+			   n->id, (unsigned long)term, (unsigned long)d->promised);
+}
+
 static inline bool disk_done(struct world *w, struct node *n)
 {
 	ledger_effects out = { 0 };
@@ -334,6 +348,7 @@ static inline bool disk_done(struct world *w, struct node *n)
 		}
 		if (n->write.committed > 0)
 			n->disk.committed = n->write.committed;
+		check_promise(w, n);
 	}
 	n->fail_next_write = false;
 	image_free(&n->pending);

@@ -589,6 +589,94 @@ static void test_l3_nobody_follows_below_its_promise(void **state)
 	world_free(w);
 }
 
+/*
+ * Node 3 is writing what is committed, and cannot begin with more, when it has a view whose term
+ * opens. Gives it every event of its ring until then.
+ */
+static void open_while_writing(struct world *w)
+{
+	w->now.us += 1100 * US_PER_MS;
+	world_ring(w, THREE, false);
+	for (uint32_t id = 1; id <= 3; id++)
+		assert_true(deliver_one(w, world_node(w, id)));
+	assert_true(ledger_of(w, 3)->state_sent);
+	hold_disks(w, 4);
+	tick_one(w, world_node(w, 3));
+	assert_true(ledger_of(w, 3)->writing.active);
+	world_node(w, 3)->hold_in = true;
+	for (int i = 0; i < 10 && !ledger_of(w, 3)->term.open; i++) {
+		world_run(w, LEDGER_TICK_US);
+		while (!ledger_of(w, 3)->term.open && deliver_one(w, world_node(w, 3)))
+			;
+	}
+	assert_true(ledger_of(w, 3)->term.open);
+	world_node(w, 3)->hold_in = false;
+}
+
+/*
+ * What the others have committed stays in the log though the disk has not been given it when the
+ * next view comes; the promise of its term goes to the disk with it. So the STATE is sound, and
+ * the node has its vote when it is needed.
+ */
+static void test_l3_what_stays_keeps_its_promise(void **state)
+{
+	struct world *w = world_cluster(100, 3);
+	struct ledger *l = ledger_of(w, 3);
+
+	(void)state;
+	world_propose(w, 1, 10);
+	world_settle(w);
+	open_while_writing(w);
+	world_settle(w);
+	assert_true(l->committed > l->handed);
+	world_ring(w, THREE, false);
+	world_settle(w);
+	assert_true(l->want_promised >= log_term(l, log_last(l)));
+	hold_disks(w, 0);
+	world_until_caught_up(w, THREE, 5 * US_PER_S);
+	assert_int_equal(world_status(w, 1).bad_messages, 0);
+	world_crash(w, 2, true);
+	world_until_caught_up(w, 5, 5 * US_PER_S);
+	world_free(w);
+}
+
+/*
+ * What a later term has cut is deleted on the disk together with the promise of that term: a
+ * view in between does not make it look like a store that has lost what it acknowledged.
+ */
+static void test_l7_a_cut_keeps_its_promise(void **state)
+{
+	struct world *w = world_cluster(101, 3);
+	uint64_t last = world_status(w, 1).last;
+	struct ledger *l = ledger_of(w, 3);
+
+	(void)state;
+	hold_disks(w, 3);
+	for (int i = 0; i < 2; i++) {
+		world_propose(w, 1, 10);
+		world_settle(w);
+	}
+	world_node(w, 1)->hold_wire = true;
+	disk_done(w, world_node(w, 1));
+	world_propose(w, 3, 10); /* 1 and 2 never write this one, 3 acknowledges it */
+	world_settle(w);
+	assert_int_equal(l->durable, last + 3);
+	world_node(w, 1)->hold_wire = false;
+	world_settle(w);
+	assert_int_equal(ledger_of(w, 1)->handed, last + 2);
+	open_while_writing(w);
+	assert_int_equal(l->truncate_from, last + 3);
+	world_ring(w, THREE, true);
+	lose_after(world_node(w, 3), world_node(w, 3)->delivered_ring,
+		   world_node(w, 3)->delivered_pos);
+	world_settle(w);
+	hold_disks(w, 0);
+	world_until_caught_up(w, THREE, 5 * US_PER_S);
+	assert_int_equal(world_status(w, 3).role, LEDGER_VOTER);
+	assert_int_equal(w->alarms, 0);
+	world_free(w);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -600,6 +688,8 @@ int main(void)
 		cmocka_unit_test(test_l3_promise_is_durable_first),
 		cmocka_unit_test(test_l3_nobody_follows_below_its_promise),
 		cmocka_unit_test(test_l3_the_term_is_above_all_promises),
+		cmocka_unit_test(test_l3_what_stays_keeps_its_promise),
+		cmocka_unit_test(test_l7_a_cut_keeps_its_promise),
 		cmocka_unit_test(test_l3_state_tells_what_is_durable),
 		cmocka_unit_test(test_l3_opens_without_all),
 		cmocka_unit_test(test_l3_source_is_the_most_advanced),
