@@ -22,7 +22,7 @@ struct step {
  */
 struct member {
 	uint32_t node;
-	/* a round has been made for it in this view, see view_relist */
+	/* a round has been made for it in this view at once, see ledger_view.c */
 	bool relisted;
 
 	/* Of the round. */
@@ -143,6 +143,7 @@ struct ledger {
 	size_t n_members;
 	uint64_t round;
 	struct mono round_since;
+	unsigned int relists;		/* rounds that this node has begun so that the OPEN lists all */
 	bool state_sent, open_sent;
 	bool promising, promise_sent;	/* want_promised is this round's term; said so */
 	uint64_t number;		/* this round's term; 0: not yet known */

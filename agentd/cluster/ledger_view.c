@@ -9,6 +9,14 @@
 
 #include <inttypes.h>
 
+/*
+ * The source opens anew for a member that the OPEN does not list this long after the round's
+ * start, later when it has tried before. Below the time for which policy bears a node without an
+ * agent (30 s), even when doubled; long enough not to disturb.
+ */
+#define RELIST_US       (5 * US_PER_S)
+#define RELIST_AGAIN_US (10 * US_PER_S)
+
 /* FNV-1a: names the view in messages. Needs to differ between views, not to resist anybody. */
 static uint64_t mix(uint64_t hash, uint64_t v)
 {
@@ -71,6 +79,7 @@ void view_change(struct ledger *l, struct step *s, const struct view *view)
 	l->has_view = view != NULL;
 	l->view = view ? *view : (struct view){ 0 };
 	l->digest = view ? view_digest(view) : 0;
+	l->relists = 0;
 	list_members(l);
 	view_round(l, s, 0);
 }
@@ -237,7 +246,25 @@ static void say_open(struct ledger *l, struct step *s, const struct member *sour
 	l->open_sent = true;
 }
 
-/* The source waits for the rest for a while, so that they need not catch up and are listed. */
+static bool all_spoken(const struct ledger *l)
+{
+	for (size_t i = 0; i < l->n_members; i++) {
+		if (!l->members[i].spoken && !l->members[i].foreign)
+			return false;
+	}
+	return true;
+}
+
+/*
+ * How long the source waits for the rest, so that they need not catch up and are listed. A disk
+ * that made a member too late for one round is given more time in the next, though less than
+ * after which the others give up: its STATE waits for the write under way only.
+ */
+static int64_t patience_us(const struct ledger *l)
+{
+	return l->relists > 0 && !all_spoken(l) ? l->conf.retry_us / 2 : l->conf.open_wait_us;
+}
+
 static void open_if_source(struct ledger *l, struct step *s)
 {
 	const struct member *source = l->term.open ? NULL : view_source(l);
@@ -249,7 +276,7 @@ static void open_if_source(struct ledger *l, struct step *s)
 	l->openable = true;
 	if (source->node != l->conf.node || l->open_sent || l->failed)
 		return;
-	if (all_settled(l) || mono_diff_us(s->now, l->openable_since) >= l->conf.open_wait_us)
+	if (all_settled(l) || mono_diff_us(s->now, l->openable_since) >= patience_us(l))
 		say_open(l, s, source);
 }
 
@@ -273,9 +300,17 @@ static bool listed(const struct ledger_open *o, const struct member *m)
 	return false;
 }
 
+static void open_anew(struct ledger *l, struct step *s)
+{
+	if (l->term.source != l->conf.node || l->failed)
+		return;
+	l->relists++;
+	view_round(l, s, l->round + 1);
+}
+
 /*
  * A member whose STATE came too late for the OPEN: the source opens anew, so that it is listed.
- * Once for each member of a view.
+ * Once for each member of a view; what is still not listed then, see relist_again.
  */
 static void relist(struct ledger *l, struct step *s)
 {
@@ -287,8 +322,37 @@ static void relist(struct ledger *l, struct step *s)
 		if (m->spoken && !m->relisted && !listed(&l->term.listed, m))
 			m->relisted = late = true;
 	}
-	if (late && l->term.source == l->conf.node && !l->failed)
-		view_round(l, s, l->round + 1);
+	if (late)
+		open_anew(l, s);
+}
+
+/*
+ * Its disk works: it has written in this term. At the log's end its disk is at rest, so that its
+ * STATE of the next round comes at once; under load that may never be seen.
+ */
+static bool overdue(const struct ledger *l, const struct member *m, int64_t waited_us)
+{
+	int64_t wait_us = l->relists > 1 ? RELIST_AGAIN_US : RELIST_US;
+	bool at_rest = m->acked + 1 == l->term.next;
+
+	return m->spoken && !listed(&l->term.listed, m) && m->acked >= l->term.open_index &&
+	       waited_us >= (at_rest ? wait_us : 2 * wait_us);
+}
+
+/*
+ * One that was busy writing in that round too follows and acknowledges, but policy takes a node
+ * that the OPEN does not list for one without an agent, and would have it fenced.
+ */
+static void relist_again(struct ledger *l, struct step *s)
+{
+	if (!l->term.open || l->term.commit == 0)
+		return;
+	for (size_t i = 0; i < l->n_members; i++) {
+		if (overdue(l, &l->members[i], mono_diff_us(s->now, l->round_since))) {
+			open_anew(l, s);
+			return;
+		}
+	}
 }
 
 /* The cluster that this member goes by: its own, or the first that it hears of in the round. */
@@ -424,6 +488,8 @@ static void retry(struct ledger *l, struct step *s)
 
 void view_tick(struct ledger *l, struct step *s)
 {
-	if (l->has_view)
-		retry(l, s);
+	if (!l->has_view)
+		return;
+	retry(l, s);
+	relist_again(l, s);
 }

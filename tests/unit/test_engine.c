@@ -346,6 +346,54 @@ static void test_all_down_and_up(void **state)
 	world_free(w);
 }
 
+/*
+ * The node that runs a guest has a disk that takes @fsync_us. While it writes, the agent of another
+ * one comes back: the view may open before it has spoken. @busy: commands come all the time.
+ */
+static void slow_disk_at_a_view(int64_t fsync_us, int64_t before_us, bool busy)
+{
+	struct world *w = cluster_new(11, 3);
+	struct command c = { .kind = CMD_CLUSTER_NAME };
+	uint32_t on, other, third;
+
+	cluster_define(w, "web1", 256);
+	cluster_want(w, 1, "web1", DESIRED_RUNNING);
+	cluster_until(w, (struct cluster_wish){ 1, "web1", GUEST_RUNNING, 0, 0 }, 20 * S);
+	on = cluster_guest(w, 1, "web1")->owner.node;
+	other = on == 1 ? 2 : 1;
+	third = 6 - on - other;
+	world_agent_kill(w, third);
+	world_run(w, 5 * S);
+	world_set_disk(w, on, fsync_us);
+	STRCPY(c.name, "renamed");
+	world_send(w, other, &c);
+	world_run(w, before_us);
+	world_agent_start(w, third);
+	for (int i = 0; i < 600; i++) {
+		world_run(w, 100 * US_PER_MS);
+		if (busy)
+			world_send(w, other, &c);
+	}
+	assert_true(world_powered(w, on));
+	assert_int_equal(model_node(engine_model(world_engine(w, other)), on)->state, NODE_ONLINE);
+	cluster_until(w, (struct cluster_wish){ other, "web1", GUEST_RUNNING, 0, on }, S);
+	assert_true(cluster_all_current(w, 20 * S));
+	world_free(w);
+}
+
+/* A disk that is slow but works costs a node nothing: it is listed as here as soon as it has spoken, and is not fenced. */
+static void test_slow_disk_is_not_fenced(void **state)
+{
+	static const int64_t fsync_ms[] = { 60, 150, 200, 400, 700, 1200, 2500 };
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(fsync_ms); i++) {
+		slow_disk_at_a_view(fsync_ms[i] * US_PER_MS, 20 * US_PER_MS, false);
+		slow_disk_at_a_view(fsync_ms[i] * US_PER_MS, fsync_ms[i] * US_PER_MS - 10 * US_PER_MS, false);
+		slow_disk_at_a_view(fsync_ms[i] * US_PER_MS, 20 * US_PER_MS, true);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -361,6 +409,7 @@ int main(void)
 		cmocka_unit_test(test_powers_off_at_once),
 		cmocka_unit_test(test_minority_refuses),
 		cmocka_unit_test(test_all_down_and_up),
+		cmocka_unit_test(test_slow_disk_is_not_fenced),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
