@@ -110,6 +110,7 @@ enum ledger_alarm {
 	ALARM_DIVERGED,
 	ALARM_LOST,
 	ALARM_CLOCK,
+	ALARM_PROMISE,
 	ALARM_MAX
 };
 

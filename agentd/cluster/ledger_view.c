@@ -17,6 +17,12 @@
 #define RELIST_US       (5 * US_PER_S)
 #define RELIST_AGAIN_US (10 * US_PER_S)
 
+/*
+ * A round costs more than a millisecond, so nobody has honestly promised a term so far above the
+ * last one that opened: 2^32 rounds.
+ */
+#define PROMISE_AHEAD_MAX (UINT64_C(1) << 32)
+
 /* FNV-1a: names the view in messages. Needs to differ between views, not to resist anybody. */
 static uint64_t mix(uint64_t hash, uint64_t v)
 {
@@ -130,7 +136,21 @@ struct member *view_source(const struct ledger *l)
 	return source;
 }
 
-/* The term is the same for all: it is fixed by the STATE that makes the majority. */
+/*
+ * The highest promise that a term goes above. Whoever has promised more is left out: terms would
+ * come to the end of their range by one STATE, and no view could open ever after.
+ */
+static uint64_t promise_limit(const struct member *best)
+{
+	uint64_t limit = best->state.last_term + PROMISE_AHEAD_MAX;
+
+	return limit < LEDGER_NUMBER_MAX - 3 ? limit : LEDGER_NUMBER_MAX - 3;
+}
+
+/*
+ * The term is the same for all: it is fixed by the STATE that makes the majority. It is above the
+ * promises of those without a vote too, so that they can follow and ask for one.
+ */
 static void fix_number(struct ledger *l)
 {
 	const struct member *best = most_advanced(l, trusted);
@@ -143,7 +163,8 @@ static void fix_number(struct ledger *l)
 	for (size_t i = 0; i < l->n_members; i++) {
 		const struct member *m = &l->members[i];
 
-		if (m->spoken && m->state.promised > highest)
+		if (m->spoken && m->state.promised > highest &&
+		    m->state.promised <= promise_limit(best))
 			highest = m->state.promised;
 	}
 	l->number = highest + 1;
@@ -469,19 +490,37 @@ void view_on_open(struct ledger *l, struct step *s, struct member *from, const s
 }
 
 /*
- * A round in which this voter cannot take part (its STATE got lost, the term is not higher than
- * what it has promised) or which does not open though a majority is here: another one. All
- * members that give up together name the same next round.
+ * A round in which this node cannot take part though it should (its STATE got lost, the term is
+ * not higher than what it has promised), or which does not open though a majority is here.
  */
+static bool stuck(const struct ledger *l)
+{
+	bool voter = status_role(l) == LEDGER_VOTER;
+
+	if (l->term.open)
+		return l->follow == FOLLOW_NOT && (voter || l->joining);
+	return voter && voters_present(l, &l->voters) >= voters_needed(&l->voters);
+}
+
+/* No round helps: the term stays below what this store has promised. */
+static bool out_of_range(struct ledger *l, struct step *s)
+{
+	const struct member *best = most_advanced(l, trusted);
+
+	if (!best || l->promised <= promise_limit(best))
+		return false;
+	ledger_alarm(l, s, ALARM_PROMISE,
+		     "the store of this node has promised term %" PRIu64 ", which cannot be: it "
+		     "takes no part; move its state folder away, restart the agent and join again",
+		     l->promised);
+	return true;
+}
+
+/* Another round. All members that give up together name the same next one. */
 static void retry(struct ledger *l, struct step *s)
 {
-	bool stuck = l->term.open ? l->follow == FOLLOW_NOT : true;
-
-	if (!stuck || !l->state_sent || !l->quorate || l->barred || l->failed ||
-	    voters_present(l, &l->voters) < voters_needed(&l->voters))
-		return;
-	if (mono_diff_us(s->now, l->round_since) < l->conf.retry_us ||
-	    status_role(l) != LEDGER_VOTER)
+	if (!l->state_sent || !l->quorate || l->barred || l->failed || !stuck(l) ||
+	    mono_diff_us(s->now, l->round_since) < l->conf.retry_us || out_of_range(l, s))
 		return;
 	view_round(l, s, l->round + 1);
 }

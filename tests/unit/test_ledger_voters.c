@@ -295,6 +295,74 @@ static void test_l7_a_regressed_store_is_found_out_late(void **state)
 	world_free(w);
 }
 
+/* Nodes 1 to 3 are a cluster of their own; node 4, blank, comes to them having promised @promised. */
+static struct world *cluster_and_blank(uint64_t seed, uint64_t promised)
+{
+	struct world *w = world_new(seed, 4);
+
+	world_ring(w, THREE, false);
+	world_ring(w, 8, false);
+	for (uint32_t id = 1; id <= 3; id++)
+		world_boot(w, id);
+	world_settle(w);
+	assert_int_equal(world_init(w, 1), 0);
+	world_run(w, US_PER_S);
+	for (uint32_t id = 2; id <= 3; id++)
+		assert_int_equal(world_join(w, id), 0);
+	world_until_caught_up(w, THREE, 30 * US_PER_S);
+	world_node(w, 4)->disk.promised = promised;
+	world_boot(w, 4);
+	world_ring(w, ALL_NODES(4), false);
+	return w;
+}
+
+/*
+ * A blank store that has promised more than the open term (in another cluster, say) and asks to be
+ * let in is: a round is made in which it speaks in time.
+ */
+static void test_l7_a_blank_store_with_a_promise_joins(void **state)
+{
+	struct world *w = cluster_and_blank(104, 50);
+
+	(void)state;
+	world_node(w, 4)->hold_wire = true; /* its STATE comes when the term is fixed */
+	world_run(w, 600 * US_PER_MS);
+	world_node(w, 4)->hold_wire = false;
+	world_run(w, 5 * US_PER_S);
+	assert_true(world_status(w, 1).term < 50);
+	assert_int_equal(world_join(w, 4), 0);
+	world_until_caught_up(w, ALL_NODES(4), 10 * US_PER_S);
+	assert_true(world_status(w, 1).term > 50);
+	world_free(w);
+}
+
+/* A promise at the end of the range, a blank store's or a voter's, does not take the others there. */
+static void test_l7_an_absurd_promise_is_left_out(void **state)
+{
+	struct world *w = cluster_and_blank(103, LEDGER_NUMBER_MAX - 1);
+	uint64_t round;
+
+	(void)state;
+	world_until_caught_up(w, THREE, 10 * US_PER_S);
+	assert_int_equal(world_join(w, 4), 0);
+	world_run(w, 10 * US_PER_S);
+	assert_int_equal(world_status(w, 4).role, LEDGER_BLANK);
+	assert_non_null(strstr(w->alarm, "cannot be"));
+	world_crash(w, 4, false);
+	world_crash(w, 3, true);
+	world_node(w, 3)->disk.promised = LEDGER_NUMBER_MAX - 1;
+	world_boot(w, 3);
+	world_ring(w, THREE, false);
+	world_until_caught_up(w, 3, 10 * US_PER_S);
+	assert_true(world_status(w, 1).term < 100);
+	assert_false(world_status(w, 3).caught_up);
+	round = ledger_of(w, 1)->round;
+	world_run(w, 60 * US_PER_S);
+	assert_int_equal(ledger_of(w, 1)->round, round);
+	assert_int_equal(world_status(w, 1).bad_messages, 0);
+	world_free(w);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -304,6 +372,8 @@ int main(void)
 		cmocka_unit_test(test_l7_a_regressed_store_has_no_vote),
 		cmocka_unit_test(test_l7_a_foreign_store_is_ignored),
 		cmocka_unit_test(test_l7_committed_is_never_cut),
+		cmocka_unit_test(test_l7_a_blank_store_with_a_promise_joins),
+		cmocka_unit_test(test_l7_an_absurd_promise_is_left_out),
 		cmocka_unit_test(test_l8_quorate_is_a_gate_not_a_count),
 		cmocka_unit_test(test_l8_one_voter_at_a_time),
 		cmocka_unit_test(test_l8_majorities_meet),
