@@ -84,7 +84,7 @@ struct ledger_conf {
 	uint64_t first_nonce;		/* random multiple of 2^32: tells this life of the agent from the ones before */
 	uint32_t silent_ticks;		/* K of rule L10 */
 	int64_t open_wait_us;		/* how long the source waits for the rest once a majority has promised */
-	int64_t retry_us;		/* a view that has not opened after this long is tried in another round */
+	int64_t retry_us;		/* a view that has not opened after this long is tried in another round; doubled each time */
 };
 
 struct ledger;

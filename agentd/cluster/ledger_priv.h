@@ -144,6 +144,7 @@ struct ledger {
 	size_t n_members;
 	uint64_t round;
 	struct mono round_since;
+	unsigned int futile;		/* rounds of this view that have not opened */
 	unsigned int relists;		/* rounds that this node has begun so that the OPEN lists all */
 	bool state_sent, open_sent;
 	bool promising, promise_sent;	/* want_promised is this round's term; said so */

@@ -17,6 +17,9 @@
 #define RELIST_US       (5 * US_PER_S)
 #define RELIST_AGAIN_US (10 * US_PER_S)
 
+/* The wait for a round's opening is doubled so often at most: 16 times the first one. */
+#define RETRY_DOUBLED_MAX 4
+
 /*
  * A round costs more than a millisecond, so nobody has honestly promised a term so far above the
  * last one that opened: 2^32 rounds.
@@ -69,6 +72,8 @@ void view_round(struct ledger *l, struct step *s, uint64_t round)
 				      .relisted = m->relisted,
 				      .foreign = m->foreign };
 	}
+	if (!l->term.open)
+		l->futile++;
 	memcpy(l->said, l->seen, sizeof(l->said));
 	l->n_said = l->n_seen;
 	l->round = round;
@@ -88,6 +93,7 @@ void view_change(struct ledger *l, struct step *s, const struct view *view)
 	l->relists = 0;
 	list_members(l);
 	view_round(l, s, 0);
+	l->futile = 0;
 }
 
 static bool trusted(const struct member *m)
@@ -516,11 +522,20 @@ static bool out_of_range(struct ledger *l, struct step *s)
 	return true;
 }
 
+/*
+ * Twice as long for each round of the view that has not opened: a promise that takes its disk
+ * longer than this would be void whenever it is said.
+ */
+static int64_t retry_wait_us(const struct ledger *l)
+{
+	return l->conf.retry_us << (l->futile < RETRY_DOUBLED_MAX ? l->futile : RETRY_DOUBLED_MAX);
+}
+
 /* Another round. All members that give up together name the same next one. */
 static void retry(struct ledger *l, struct step *s)
 {
 	if (!l->state_sent || !l->quorate || l->barred || l->failed || !stuck(l) ||
-	    mono_diff_us(s->now, l->round_since) < l->conf.retry_us || out_of_range(l, s))
+	    mono_diff_us(s->now, l->round_since) < retry_wait_us(l) || out_of_range(l, s))
 		return;
 	view_round(l, s, l->round + 1);
 }

@@ -394,6 +394,44 @@ static void test_slow_disk_is_not_fenced(void **state)
 	}
 }
 
+static bool current(struct world *w, void *ctx)
+{
+	struct engine_status s;
+
+	engine_status(world_engine(w, *(uint32_t *)ctx), &s);
+	return s.current;
+}
+
+/* Every disk but those of the first @fast nodes takes @fsync_us, and an agent comes back. */
+static void view_on_slow_disks(int64_t fsync_us, uint32_t fast)
+{
+	struct world *w = cluster_new(12, 3);
+
+	for (uint32_t i = fast + 1; i <= 3; i++)
+		world_set_disk(w, i, fsync_us);
+	world_agent_kill(w, 3);
+	world_run(w, 40 * S);
+	world_agent_start(w, 3);
+	for (uint32_t i = 1; i <= 3; i++)
+		assert_true(world_until(w, current, &i, 60 * S));
+	world_run(w, 60 * S);
+	for (uint32_t i = 1; i <= 3; i++)
+		assert_int_equal(model_node(engine_model(world_engine(w, 1)), i)->state, NODE_ONLINE);
+	world_free(w);
+}
+
+/* A view opens however long a promise takes to reach the disk: nobody gives up a round sooner each time. */
+static void test_a_view_opens_on_slow_disks(void **state)
+{
+	static const int64_t fsync_ms[] = { 300, 600, 1000, 1500, 3000 };
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(fsync_ms); i++) {
+		view_on_slow_disks(fsync_ms[i] * US_PER_MS, 0);
+		view_on_slow_disks(fsync_ms[i] * US_PER_MS, 1);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -410,6 +448,7 @@ int main(void)
 		cmocka_unit_test(test_minority_refuses),
 		cmocka_unit_test(test_all_down_and_up),
 		cmocka_unit_test(test_slow_disk_is_not_fenced),
+		cmocka_unit_test(test_a_view_opens_on_slow_disks),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
