@@ -104,7 +104,7 @@ void ledger_gate(struct ledger *l, bool quorate, struct mono now, ledger_effects
 void ledger_message(struct ledger *l, uint32_t from_node, const void *data, size_t len, struct mono now, ledger_effects *out);
 /* The write under way is durable (@err's code is 0) or has failed for good; its text is passed on to people. */
 void ledger_written(struct ledger *l, const struct err *err, struct mono now, ledger_effects *out);
-/* Every LEDGER_TICK_US. @wall stamps the tick. */
+/* Every LEDGER_TICK_US. @wall stamps the tick: what this node takes the time to be, never below that of what it has applied. */
 #define LEDGER_TICK_US (200 * US_PER_MS)
 void ledger_tick(struct ledger *l, struct mono now, struct wall wall, ledger_effects *out);
 

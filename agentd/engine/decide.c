@@ -4,13 +4,6 @@
 
 #define REFUSED_WAIT_US (50 * US_PER_MS)	/* the model had moved on under a decision: look again soon, not in a frenzy */
 
-static int64_t ledger_now(struct engine *e)
-{
-	int64_t wall = env_wall(&e->parts.env).us, agreed = state_model(e->state)->time_us;
-
-	return wall > agreed ? wall : agreed;
-}
-
 static void decide_soon(void *ctx)
 {
 	struct engine *e = ctx;
@@ -59,7 +52,7 @@ static void stand_down(struct engine *e)
 void decide_turn(struct engine *e)
 {
 	struct ha_out out = { 0 };
-	int64_t now = ledger_now(e);
+	int64_t now = engine_clock(e).us;
 
 	if (!e->ledger)
 		return;

@@ -12,6 +12,7 @@
 #define SILENT_TICKS	10
 #define OPEN_WAIT_US	(50 * US_PER_MS)
 #define OPEN_RETRY_US	(1 * US_PER_S)
+#define CLOCK_SLOWER	8			/* ledger time ahead of the wall clocks loses one part of so many */
 
 void engine_log(struct engine *e, int priority, const char *fmt, ...)
 {
@@ -39,6 +40,27 @@ bool engine_current(struct engine *e)
 		return false;
 	ledger_status(e->ledger, env_now(&e->parts.env), &s);
 	return s.role == LEDGER_VOTER && s.open && s.quorate && s.caught_up;
+}
+
+/*
+ * The wall clocks may be behind ledger time: they were set back. Then it goes on from when it changed last here, or nothing that
+ * waits for a time would happen before they have caught up. A little slower than they, so that they do some day.
+ */
+struct wall engine_clock(struct engine *e)
+{
+	struct wall wall = env_wall(&e->parts.env);
+	int64_t since = mono_diff_us(env_now(&e->parts.env), e->agreed_at);
+	int64_t agreed = e->agreed_us + since - since / CLOCK_SLOWER;
+
+	return e->agreed_us && agreed > wall.us ? (struct wall){ agreed } : wall;
+}
+
+static void note_time(struct engine *e)
+{
+	if (state_model(e->state)->time_us == e->agreed_us)
+		return;
+	e->agreed_us = state_model(e->state)->time_us;
+	e->agreed_at = env_now(&e->parts.env);
 }
 
 /* ---- sending ---- */
@@ -83,6 +105,7 @@ static void applied(struct engine *e, const struct ledger_entry *entry)
 {
 	struct state_result r = state_apply(e->state, entry);
 
+	note_time(e);
 	if (!r.fresh)
 		return;
 	e->look = true;
@@ -172,7 +195,7 @@ struct command_id engine_propose(struct engine *e, const struct command *c, stru
 		return id;
 	}
 	command_out(c, &data);
-	if (ledger_propose(e->ledger, data.data, data.len, env_wall(&e->parts.env), &id, &out, ret_err) < 0)
+	if (ledger_propose(e->ledger, data.data, data.len, engine_clock(e), &id, &out, ret_err) < 0)
 		id = (struct command_id){ 0 };
 	buf_free(&data);
 	engine_run(e, &out);
@@ -225,7 +248,7 @@ static void tick(void *ctx)
 	env_timer(&e->parts.env, &e->tick, LEDGER_TICK_US, tick, e);
 	if (!e->ledger)
 		return;
-	ledger_tick(e->ledger, env_now(&e->parts.env), env_wall(&e->parts.env), &out);
+	ledger_tick(e->ledger, env_now(&e->parts.env), engine_clock(e), &out);
 	engine_run(e, &out);
 }
 
@@ -252,7 +275,7 @@ static void make_ledger(struct engine *e)
 	e->ledger = ledger_new(&conf, &e->image);
 	ledger_replay(e->ledger, &out);
 	/* It has no clock of its own: with its first tick it knows the time that its first STATE will carry. */
-	ledger_tick(e->ledger, env_now(&e->parts.env), env_wall(&e->parts.env), &out);
+	ledger_tick(e->ledger, env_now(&e->parts.env), engine_clock(e), &out);
 	engine_run(e, &out);
 	e->logged_event = m->events.n ? m->events.v[m->events.n - 1].seq : 0;
 }

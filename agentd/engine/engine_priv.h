@@ -45,6 +45,8 @@ struct engine {
 	bool refused;			/* one of them was: policy waits a little before it decides anew */
 	struct command_id facts;	/* the report of this node's facts under way; node 0: none */
 
+	int64_t agreed_us;		/* ledger time, which changed last at @agreed_at here */
+	struct mono agreed_at;
 	bool was_current;
 	uint64_t logged_event;		/* the last event of the model that went to the log */
 	char alarm[ERR_TEXT_MAX];
@@ -59,6 +61,7 @@ struct engine {
 void engine_turn_soon(struct engine *e);
 void engine_run(struct engine *e, ledger_effects *out);		/* carries out and frees */
 bool engine_current(struct engine *e);
+struct wall engine_clock(struct engine *e);			/* what this node takes ledger time to be now (rule L11) */
 /* Proposes; the id is zero and nothing happens when the ledger cannot take it (logged). */
 struct command_id engine_propose(struct engine *e, const struct command *c, struct err *ret_err);
 void engine_log(struct engine *e, int priority, const char *fmt, ...) __attribute__((format(printf, 3, 4)));

@@ -432,6 +432,86 @@ static void test_a_view_opens_on_slow_disks(void **state)
 	}
 }
 
+static void rename_cluster(struct world *w, uint32_t node)
+{
+	struct command c = { .kind = CMD_CLUSTER_NAME };
+	struct err err = { 0 };
+
+	STRCPY(c.name, "renamed");
+	assert_int_equal(world_order(w, node, &c, &err), 0);
+}
+
+static int64_t ledger_time(struct world *w, uint32_t node)
+{
+	return engine_model(world_engine(w, node))->time_us;
+}
+
+/* About, and without what was added to it. */
+static int64_t wall(struct world *w)
+{
+	return INT64_C(1700000000) * S + world_now(w);
+}
+
+static void set_clocks(struct world *w, int64_t ahead_us)
+{
+	for (uint32_t i = 1; i <= 3; i++)
+		world_set_wall(w, i, ahead_us);
+}
+
+/*
+ * All clocks are set back by an hour. Ledger time does not fall, and does not stand still either: a node whose agent
+ * is away is fenced after its time, and its guest starts elsewhere.
+ */
+static void test_clocks_set_back(void **state)
+{
+	struct world *w = cluster_new(2, 3);
+	uint32_t on, asked;
+
+	(void)state;
+	set_clocks(w, 3600 * S);
+	cluster_define(w, "web1", 256);
+	cluster_want(w, 1, "web1", DESIRED_RUNNING);
+	cluster_until(w, (struct cluster_wish){ 1, "web1", GUEST_RUNNING, 0, 0 }, 20 * S);
+	on = cluster_guest(w, 1, "web1")->owner.node;
+	asked = on == 1 ? 2 : 1;
+	set_clocks(w, 0);
+	world_run(w, 5 * S);
+	world_agent_kill(w, on);
+	world_run(w, 25 * S);
+	assert_true(world_powered(w, on));
+	cluster_until(w, (struct cluster_wish){ asked, "web1", GUEST_RUNNING, on, 0 }, 30 * S);
+	assert_int_equal(world_double_runs(w), 0);
+	world_free(w);
+}
+
+/*
+ * While the clocks are behind ledger time, what is written with a time (a pause before the next start, a deadline) is
+ * as far away as ever: ledger time goes on with each command. In the end the clocks have caught up with it.
+ */
+static void test_ledger_time_goes_on(void **state)
+{
+	struct world *w = cluster_new(13, 3);
+	int64_t began, took;
+
+	(void)state;
+	set_clocks(w, 200 * S);
+	world_run(w, S);		/* the others' ticks must show it, or the stamp is refused */
+	rename_cluster(w, 1);
+	set_clocks(w, 0);
+	began = ledger_time(w, 2);
+	for (int i = 0; i < 8; i++) {
+		world_run(w, 20 * S);
+		rename_cluster(w, 1);
+	}
+	took = ledger_time(w, 2) - began;
+	assert_in_range(took, 139 * S, 141 * S);
+	assert_true(ledger_time(w, 2) > wall(w) + 100 * S);
+	world_run(w, 1600 * S);
+	rename_cluster(w, 1);
+	assert_true(ledger_time(w, 2) < wall(w) + 2 * S);
+	world_free(w);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -449,6 +529,8 @@ int main(void)
 		cmocka_unit_test(test_all_down_and_up),
 		cmocka_unit_test(test_slow_disk_is_not_fenced),
 		cmocka_unit_test(test_a_view_opens_on_slow_disks),
+		cmocka_unit_test(test_clocks_set_back),
+		cmocka_unit_test(test_ledger_time_goes_on),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
