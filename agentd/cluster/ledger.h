@@ -115,6 +115,8 @@ void ledger_tick(struct ledger *l, struct mono now, struct wall wall, ledger_eff
  */
 int ledger_propose(struct ledger *l, const void *data, size_t len, struct wall now, struct command_id *ret_id, ledger_effects *out,
 		   struct err *ret_err);
+/* The time that the members take @now for: the same, or their median where that is too far ahead of it (rule L11). */
+struct wall ledger_time(const struct ledger *l, struct wall now);
 /* Whoever waited has gone: do not propose it again (one that is on the wire may still be committed). */
 void ledger_forget(struct ledger *l, const struct command_id *id);
 

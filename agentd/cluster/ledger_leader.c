@@ -59,6 +59,11 @@ int64_t leader_clamp(const struct ledger *l, int64_t stamp_us)
 	return median(l, &middle) && stamp_us > middle + STAMP_AHEAD_MAX_US ? middle : stamp_us;
 }
 
+struct wall ledger_time(const struct ledger *l, struct wall now)
+{
+	return (struct wall){ leader_clamp(l, now.us) };
+}
+
 /* Silent: a majority of the other members have ticked K times each since its own last tick. */
 static bool is_silent(const struct ledger *l, const struct member *m)
 {

@@ -52,7 +52,7 @@ static void stand_down(struct engine *e)
 void decide_turn(struct engine *e)
 {
 	struct ha_out out = { 0 };
-	int64_t now = engine_clock(e).us;
+	int64_t now;
 
 	if (!e->ledger)
 		return;
@@ -63,6 +63,7 @@ void decide_turn(struct engine *e)
 	if (!e->look || e->deciding.n || e->refused || !engine_current(e))
 		return;
 	e->look = false;
+	now = ledger_time(e->ledger, engine_clock(e)).us;
 	ha_step(state_model(e->state), &e->conf.ha, now, &out);
 	propose_all(e, &out);
 	if (!out.commands.n && out.again_us != INT64_MAX)

@@ -441,7 +441,7 @@ static void rename_cluster(struct world *w, uint32_t node)
 	assert_int_equal(world_order(w, node, &c, &err), 0);
 }
 
-static int64_t ledger_time(struct world *w, uint32_t node)
+static int64_t model_time(struct world *w, uint32_t node)
 {
 	return engine_model(world_engine(w, node))->time_us;
 }
@@ -498,17 +498,48 @@ static void test_ledger_time_goes_on(void **state)
 	world_run(w, S);		/* the others' ticks must show it, or the stamp is refused */
 	rename_cluster(w, 1);
 	set_clocks(w, 0);
-	began = ledger_time(w, 2);
+	began = model_time(w, 2);
 	for (int i = 0; i < 8; i++) {
 		world_run(w, 20 * S);
 		rename_cluster(w, 1);
 	}
-	took = ledger_time(w, 2) - began;
+	took = model_time(w, 2) - began;
 	assert_in_range(took, 139 * S, 141 * S);
-	assert_true(ledger_time(w, 2) > wall(w) + 100 * S);
+	assert_true(model_time(w, 2) > wall(w) + 100 * S);
 	world_run(w, 1600 * S);
 	rename_cluster(w, 1);
-	assert_true(ledger_time(w, 2) < wall(w) + 2 * S);
+	assert_true(model_time(w, 2) < wall(w) + 2 * S);
+	world_free(w);
+}
+
+/*
+ * The leader's clock alone is a day ahead: its stamps would be refused, and it decides by no time that the others would
+ * not take. A node whose agent is away for ten seconds keeps its guest.
+ */
+static void test_leader_with_a_wrong_clock(void **state)
+{
+	struct world *w = cluster_new(14, 3);
+	struct engine_status s;
+	uint32_t on, leader;
+
+	(void)state;
+	cluster_define(w, "web1", 256);
+	cluster_want(w, 1, "web1", DESIRED_RUNNING);
+	cluster_until(w, (struct cluster_wish){ 1, "web1", GUEST_RUNNING, 0, 0 }, 20 * S);
+	on = cluster_guest(w, 1, "web1")->owner.node;
+	world_agent_kill(w, on);
+	world_run(w, S);
+	engine_status(world_engine(w, on == 1 ? 2 : 1), &s);
+	leader = s.ledger.leader;
+	world_set_wall(w, leader, 86400 * S);
+	world_run(w, S);
+	rename_cluster(w, leader);	/* anything that makes policy look */
+	world_run(w, 9 * S);
+	assert_true(world_powered(w, on));
+	world_agent_start(w, on);
+	assert_true(world_until(w, current, &on, 20 * S));
+	cluster_until(w, (struct cluster_wish){ leader, "web1", GUEST_RUNNING, 0, on }, S);
+	assert_true(world_powered(w, on));
 	world_free(w);
 }
 
@@ -531,6 +562,7 @@ int main(void)
 		cmocka_unit_test(test_a_view_opens_on_slow_disks),
 		cmocka_unit_test(test_clocks_set_back),
 		cmocka_unit_test(test_ledger_time_goes_on),
+		cmocka_unit_test(test_leader_with_a_wrong_clock),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
