@@ -234,7 +234,8 @@ static void say_tick(struct ledger *l, struct step *s)
 {
 	struct ledger_msg m = { .type = MSG_TICK,
 				.tick = { .applied = l->applied,
-					  .stamp_us = ledger_wall_us(l, s->now) } };
+					  .stamp_us = ledger_wall_us(l, s->now),
+					  .gate = l->quorate } };
 
 	ledger_say(l, s, LEDGER_CLASS_TICK, &m);
 }

@@ -107,6 +107,7 @@ void leader_on_tick(struct ledger *l, struct step *s, struct member *from,
 		    const struct ledger_msg *m)
 {
 	from->stamp_us = m->tick.stamp_us;
+	from->gate_shut = !m->tick.gate;
 	if (!l->term.open || m->term != l->number)
 		return;
 	from->ticked = true;
@@ -116,10 +117,14 @@ void leader_on_tick(struct ledger *l, struct step *s, struct member *from,
 		check_clock(l, s, from);
 }
 
+/*
+ * One whose gate is shut (corosync's settings are not safe on its node, say) may follow, but lets
+ * nothing be decided: with it as the leader policy would stop for all.
+ */
 static bool can_lead(const struct ledger *l, const struct member *m)
 {
 	return voters_match(&l->term.record, m) && !m->regressed && !m->silent &&
-	       m->acked >= l->term.open_index;
+	       !m->gate_shut && m->acked >= l->term.open_index;
 }
 
 /* The lowest that can, and it stays so while it can. */

@@ -192,6 +192,7 @@ static int tick_in(struct wire *w, struct ledger_msg *m)
 {
 	m->tick.applied = wire_u64(w);
 	m->tick.stamp_us = wire_i64(w);
+	m->tick.gate = wire_u8(w) != 0;
 	return number_sound(m->tick.applied) && stamp_sound(m->tick.stamp_us) ? 0 : -EBADMSG;
 }
 
@@ -199,6 +200,7 @@ static void tick_out(const struct ledger_msg *m, struct buf *out)
 {
 	wire_put_u64(out, m->tick.applied);
 	wire_put_i64(out, m->tick.stamp_us);
+	wire_put_u8(out, m->tick.gate);
 }
 
 static int fetch_in(struct wire *w, struct ledger_msg *m)
@@ -288,7 +290,7 @@ static const struct row {
 	[MSG_OPEN]    = { HEAD_SIZE + 24 + 4,              open_in,    open_out    },
 	[MSG_COMMAND] = { HEAD_SIZE + 1 + 28 + 8 + 4,      command_in, command_out },
 	[MSG_ACK]     = { HEAD_SIZE + 8,                   ack_in,     ack_out     },
-	[MSG_TICK]    = { HEAD_SIZE + 16,                  tick_in,    tick_out    },
+	[MSG_TICK]    = { HEAD_SIZE + 16 + 1,              tick_in,    tick_out    },
 	[MSG_FETCH]   = { HEAD_SIZE + 12,                  fetch_in,   fetch_out   },
 	[MSG_ENTRIES] = { HEAD_SIZE + 4 + 16 + 1 + 4,      entries_in, entries_out },
 	[MSG_JOIN]    = { HEAD_SIZE + 32 + 4,              join_in,    join_out    },

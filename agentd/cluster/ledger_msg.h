@@ -13,7 +13,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define LEDGER_MSG_VERSION 1
+#define LEDGER_MSG_VERSION 2
 
 /* Terms, indexes and rounds stay below this, so that adding one never overflows. */
 #define LEDGER_NUMBER_MAX (UINT64_C(1) << 62)
@@ -96,6 +96,7 @@ struct ledger_msg {
 		struct {
 			uint64_t applied;
 			int64_t stamp_us;
+			bool gate;	/* the sender's gate is open: it may lead */
 		} tick;
 		struct {
 			uint32_t to;

@@ -34,6 +34,7 @@ struct member {
 	bool regressed;			/* its store has lost something: no vote (rule L7) */
 	struct msg_state state;		/* valid if spoken */
 	int64_t stamp_us;		/* its clock as of its STATE or last tick; 0: not known */
+	bool gate_shut;			/* as of its last tick */
 
 	/* Of the open term. */
 	uint64_t acked;			/* durable up to here; 0: not even the OPEN */

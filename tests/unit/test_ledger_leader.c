@@ -59,6 +59,54 @@ static void test_l10_a_silent_leader_is_replaced(void **state)
 	world_free(w);
 }
 
+static void set_gate(struct world *w, uint32_t id, bool open)
+{
+	ledger_effects out = { 0 };
+
+	ledger_gate(ledger_of(w, id), open, w->now, &out);
+	take_effects(w, world_node(w, id), &out);
+}
+
+static void assert_leader(struct world *w, uint32_t leader)
+{
+	for (uint32_t id = 1; id <= 3; id++) {
+		assert_int_equal(world_status(w, id).leader, leader);
+		assert_int_equal(ledger_is_leader(ledger_of(w, id)), id == leader);
+	}
+}
+
+/*
+ * Its own gate is shut on one node only: it follows, but another one leads, for all alike, from its
+ * next tick on. When nobody's is open nobody leads.
+ */
+static void test_l10_a_leader_needs_its_own_gate(void **state)
+{
+	struct world *w = world_cluster(102, 3);
+
+	(void)state;
+	world_ring(w, THREE, false);
+	while (deliver_one(w, world_node(w, 1)))
+		;
+	set_gate(w, 1, false);
+	world_run(w, 2 * US_PER_S);
+	assert_true(world_status(w, 1).caught_up);
+	assert_leader(w, 2);
+	set_gate(w, 1, true);
+	world_run(w, US_PER_S);
+	assert_leader(w, 2);
+	set_gate(w, 2, false);
+	world_run(w, US_PER_S);
+	assert_leader(w, 1);
+	set_gate(w, 1, false);
+	set_gate(w, 3, false);
+	world_run(w, US_PER_S);
+	assert_leader(w, 0);
+	set_gate(w, 3, true);
+	world_run(w, US_PER_S);
+	assert_leader(w, 3);
+	world_free(w);
+}
+
 /*
  * A stamp far ahead of the members' clocks is refused by all alike; a node whose clock is wrong
  * still gets its commands through, and an alarm.
@@ -168,6 +216,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_l10_the_leader_stays),
 		cmocka_unit_test(test_l10_a_silent_leader_is_replaced),
+		cmocka_unit_test(test_l10_a_leader_needs_its_own_gate),
 		cmocka_unit_test(test_l11_stamps_far_ahead_are_refused),
 		cmocka_unit_test(test_l12_catching_up_in_parts),
 		cmocka_unit_test(test_l12_another_one_is_asked),

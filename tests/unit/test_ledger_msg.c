@@ -86,6 +86,7 @@ static struct ledger_msg sample(enum ledger_msg_type type)
 	case MSG_TICK:
 		m.tick.applied = 5;
 		m.tick.stamp_us = 6;
+		m.tick.gate = true;
 		break;
 	case MSG_FETCH:
 		m.fetch.to = 2;
@@ -174,6 +175,11 @@ static void test_fields(void **state)
 	assert_string_equal(back.state.voters.v[2].name, "n3");
 	assert_true(back.state.seen[0].regressed);
 	assert_int_equal(back.state.seen[0].ack_index, 98);
+	m = sample(MSG_TICK);
+	buf_clear(&b);
+	ledger_msg_out(&m, &b);
+	assert_int_equal(ledger_msg_in(b.data, b.len, &back), 0);
+	assert_true(back.tick.gate);
 }
 
 /*
