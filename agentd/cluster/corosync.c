@@ -22,6 +22,8 @@ struct corosync {
 	const struct order_events *events;
 	void *ctx;
 	struct env_timer *retry;
+	struct env_timer *failing;	/* a send has failed, with @send_error: the handles are dropped in the next turn of the loop */
+	cs_error_t send_error;
 	bool connected, cpg_open, quorum_open;	/* the handles below are valid only while theirs is set */
 	cpg_handle_t cpg;
 	quorum_handle_t quorum;
@@ -41,6 +43,7 @@ static void drop_handles(struct corosync *c)
 		cpg_finalize(c->cpg);
 	if (c->quorum_open)
 		quorum_finalize(c->quorum);
+	env_cancel(&c->env, &c->failing);
 	c->cpg_open = c->quorum_open = c->connected = false;
 	c->node = 0;
 }
@@ -233,18 +236,33 @@ static void connect_soon(struct corosync *c)
 	env_timer(&c->env, &c->retry, RECONNECT_US, try_connect, c);
 }
 
+static void send_failed(void *ctx)
+{
+	struct corosync *c = ctx;
+
+	fail(c, "a message could not be sent", c->send_error);
+}
+
+/*
+ * A message that is lost alone would leave a hole in what this node says, so any error but "try again" is the handle's end, told later:
+ * a sender stands inside an upcall, maybe inside the handle's own dispatch.
+ */
 static int order_send(void *order, const void *data, size_t len)
 {
 	struct corosync *c = order;
 	struct iovec iov = { .iov_base = (void *)data, .iov_len = len };
 	cs_error_t rc;
 
-	if (!c->connected)
+	if (!c->connected || c->failing)
 		return -ENOTCONN;
 	rc = cpg_mcast_joined(c->cpg, CPG_TYPE_AGREED, &iov, 1);
 	if (rc == CS_OK)
 		return 0;
-	return rc == CS_ERR_TRY_AGAIN ? -EAGAIN : -ENOTCONN;
+	if (rc == CS_ERR_TRY_AGAIN)
+		return -EAGAIN;
+	c->send_error = rc;
+	env_defer(&c->env, &c->failing, send_failed, c);
+	return -ENOTCONN;
 }
 
 static uint32_t order_node(void *order)
