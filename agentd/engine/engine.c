@@ -12,6 +12,7 @@
 #define SILENT_TICKS	10
 #define OPEN_WAIT_US	(50 * US_PER_MS)
 #define OPEN_RETRY_US	(1 * US_PER_S)
+#define TRANSFERS_MAX	32			/* messages of entries that wait to be sent: one megabyte */
 #define CLOCK_SLOWER	8			/* ledger time ahead of the wall clocks loses one part of so many */
 
 void engine_log(struct engine *e, int priority, const char *fmt, ...)
@@ -65,15 +66,19 @@ static void note_time(struct engine *e)
 
 /* ---- sending ---- */
 
-static void queues_empty(struct engine *e)
+static void queue_empty(message_queue *q)
 {
 	struct buf *b;
 
-	for (int c = 0; c < LEDGER_CLASS_MAX; c++) {
-		vec_each(b, &e->queue[c])
-			buf_free(b);
-		vec_clear(&e->queue[c]);
-	}
+	vec_each(b, q)
+		buf_free(b);
+	vec_clear(q);
+}
+
+static void queues_empty(struct engine *e)
+{
+	for (int c = 0; c < LEDGER_CLASS_MAX; c++)
+		queue_empty(&e->queue[c]);
 }
 
 /* The one place from which messages leave. False: the order takes no more now. */
@@ -139,9 +144,19 @@ static void written(void *ctx, const struct err *err)
 	engine_run(e, &out);
 }
 
+/*
+ * While the order takes nothing, old ticks would gather and then say that we have been alive all the time, so only the newest is kept;
+ * and a few words of one who catches up could make us gather megabytes: it asks again for what was dropped.
+ */
 static void effect_send(struct engine *e, struct ledger_effect *f)
 {
-	vec_push(&e->queue[f->class], f->data);
+	message_queue *q = &e->queue[f->class];
+
+	if (f->class == LEDGER_CLASS_TICK)
+		queue_empty(q);
+	if (f->class == LEDGER_CLASS_TRANSFER && q->n >= TRANSFERS_MAX)
+		return;
+	vec_push(q, f->data);
 	f->data = (struct buf){ 0 };
 }
 

@@ -2,7 +2,9 @@
  * Three whole engines in one process and in virtual time: start, crash, fence, recover; and the same again, to the letter. */
 #include "kit/kit.h"
 
+#include "cluster/ledger_priv.h"
 #include "engine/command.h"
+#include "engine/engine_priv.h"
 #include "world/cluster.h"
 
 #include <stdio.h>
@@ -543,6 +545,44 @@ static void test_leader_with_a_wrong_clock(void **state)
 	world_free(w);
 }
 
+/* A message of @type to @to as @from says it in the term that is open there. */
+static void tell(struct engine *to, uint32_t from, struct ledger_msg *m)
+{
+	struct order_member sender = { .node = from };
+	struct buf bytes = { 0 };
+
+	m->view = to->ledger->digest;
+	m->round = to->ledger->round;
+	m->term = to->ledger->number;
+	ledger_msg_out(m, &bytes);
+	engine_order_events.message(to, sender, bytes.data, bytes.len);
+	buf_free(&bytes);
+}
+
+/*
+ * While the order takes nothing, what waits is bounded: one tick, the newest, and a few parts of the log however often
+ * they are asked for. Afterwards all is well.
+ */
+static void test_queues_are_bounded(void **state)
+{
+	struct world *w = cluster_new(15, 3);
+	struct engine *e = world_engine(w, 1);
+	struct ledger_msg fetch = { .type = MSG_FETCH, .fetch = { .to = 1, .from = 1 } };
+
+	(void)state;
+	world_split(w, 1);
+	world_run(w, WORLD_TOKEN_US / 2);
+	assert_int_equal(e->queue[LEDGER_CLASS_TICK].n, 1);
+	for (int i = 0; i < 100; i++)
+		tell(e, 2, &fetch);
+	assert_int_equal(e->queue[LEDGER_CLASS_TRANSFER].n, 32);
+	world_split(w, 0);
+	world_run(w, 5 * S);
+	assert_int_equal(e->queue[LEDGER_CLASS_TRANSFER].n, 0);
+	assert_true(cluster_all_current(w, 20 * S));
+	world_free(w);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -563,6 +603,7 @@ int main(void)
 		cmocka_unit_test(test_clocks_set_back),
 		cmocka_unit_test(test_ledger_time_goes_on),
 		cmocka_unit_test(test_leader_with_a_wrong_clock),
+		cmocka_unit_test(test_queues_are_bounded),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
