@@ -47,8 +47,8 @@ static const char pragmas[] = "PRAGMA locking_mode = EXCLUSIVE;"
 int ledger_db_refuse(const struct ledger_db *db, int code, const char *how, struct err *ret_err)
 {
 	return err_set(ret_err, code,
-		       "%s is damaged (%s): it was left untouched; move it away and let this node "
-		       "join again",
+		       "%s is damaged (%s): it was left untouched; move all ledger.db* files away "
+		       "and let this node join again",
 		       db->path, how);
 }
 
@@ -134,23 +134,50 @@ static int fill_new(struct ledger_db *db, const struct id *fresh)
 	return rc;
 }
 
+static int remove_file(const char *path, struct err *ret_err)
+{
+	if (unlink(path) < 0 && errno != ENOENT)
+		return err_set(ret_err, -errno, "%s: %s", path, strerror(errno));
+	return 0;
+}
+
+/* What SQLite keeps beside @path. */
+static int remove_beside(const char *path, struct err *ret_err)
+{
+	static const char *const suffixes[] = { "-journal", "-wal", "-shm" };
+	char beside[PATH_SIZE + 48];
+	int r = 0;
+
+	for (size_t i = 0; i < ARRAY_SIZE(suffixes) && r == 0; i++) {
+		snprintf(beside, sizeof(beside), "%s%s", path, suffixes[i]);
+		r = remove_file(beside, ret_err);
+	}
+	return r;
+}
+
 /*
  * Made under another name and renamed when it is whole: if we die here, the next start finds no
  * ledger.db and begins again. So an empty or half ledger.db is never ours, and a store is never
  * born anew by accident.
+ *
+ * A log that is left of a ledger.db that was moved away goes first, for good: SQLite would play
+ * it back into the new one, which would then be the old store again.
  */
 static int make_new(struct ledger_db *db, const struct id *fresh, struct err *ret_err)
 {
-	char temp[sizeof(db->path) + 8], beside[sizeof(temp) + 16];
-	static const char *const leftovers[] = { "", "-journal", "-wal", "-shm" };
-	int fd, r = 0;
+	char temp[sizeof(db->path) + 8];
+	int fd, r;
 
 	snprintf(temp, sizeof(temp), "%s.new", db->path);
-	for (size_t i = 0; i < ARRAY_SIZE(leftovers); i++) {
-		snprintf(beside, sizeof(beside), "%s%s", temp, leftovers[i]);
-		if (unlink(beside) < 0 && errno != ENOENT)
-			return err_set(ret_err, -errno, "%s: %s", beside, strerror(errno));
-	}
+	r = remove_file(temp, ret_err);
+	if (r == 0)
+		r = remove_beside(temp, ret_err);
+	if (r == 0)
+		r = remove_beside(db->path, ret_err);
+	if (r == 0)
+		r = sync_dir(db, ret_err);
+	if (r < 0)
+		return r;
 	/* Commands can hold secrets. SQLite gives the files beside it the same mode. */
 	fd = open(temp, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
 	if (fd < 0)

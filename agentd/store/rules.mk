@@ -4,4 +4,4 @@ store.dir := agentd/store
 store.may := base cluster
 store.pkg := sqlite3
 store.adapters := store.c
-store.units := store
+store.units := store ledger_db

@@ -96,8 +96,8 @@ int schema_migrate(sqlite3 *db)
 static int damaged(const char *path, const char *how, struct err *ret_err)
 {
 	return err_set(ret_err, -EUCLEAN,
-		       "%s is damaged (%s): it was left untouched; move it away and let this node "
-		       "join again",
+		       "%s is damaged (%s): it was left untouched; move all ledger.db* files away "
+		       "and let this node join again",
 		       path, how);
 }
 
