@@ -30,6 +30,9 @@ struct corosync {
 	struct loop_fd *cpg_fd, *quorum_fd;
 	unsigned int node;
 	struct corosync_map map;
+	struct order_ring quorum_ring;	/* what libquorum has said last, of this ring */
+	bool quorate;
+	struct env_timer *reread;	/* its settings could not be read */
 	bool said_away;			/* the log was told that corosync is away */
 };
 
@@ -44,6 +47,7 @@ static void drop_handles(struct corosync *c)
 	if (c->quorum_open)
 		quorum_finalize(c->quorum);
 	env_cancel(&c->env, &c->failing);
+	env_cancel(&c->env, &c->reread);
 	c->cpg_open = c->quorum_open = c->connected = false;
 	c->node = 0;
 }
@@ -132,10 +136,19 @@ static void on_ring(cpg_handle_t handle, struct cpg_ring_id id, uint32_t n_membe
 	c->events->ring(c->ctx, &ring, nodes, n);
 }
 
+/* Settings that cannot be read may be those that make the answer a lie: not quorate, until they can. */
+static void tell_quorum(void *ctx)
+{
+	struct corosync *c = ctx;
+
+	if (!corosync_map_read(&c->map))
+		env_timer(&c->env, &c->reread, RECONNECT_US, tell_quorum, c);
+	c->events->quorum(c->ctx, &c->quorum_ring, c->quorate && !corosync_map_unsafe(&c->map));
+}
+
 static void on_quorum(quorum_handle_t handle, uint32_t quorate, struct quorum_ring_id id, uint32_t n_members, const uint32_t *members)
 {
 	const void *ctx = NULL;
-	struct order_ring ring = { id.nodeid, id.seq };
 	struct corosync *c;
 
 	(void)n_members;
@@ -143,8 +156,9 @@ static void on_quorum(quorum_handle_t handle, uint32_t quorate, struct quorum_ri
 	if (quorum_context_get(handle, &ctx) != CS_OK || !ctx)
 		return;
 	c = (struct corosync *)ctx;
-	corosync_map_read(&c->map);
-	c->events->quorum(c->ctx, &ring, quorate && !corosync_map_unsafe(&c->map));
+	c->quorum_ring = (struct order_ring){ id.nodeid, id.seq };
+	c->quorate = quorate;
+	tell_quorum(c);
 }
 
 static void on_nodes(quorum_handle_t handle, struct quorum_ring_id id, uint32_t n_members, const uint32_t *members, uint32_t n_joined,

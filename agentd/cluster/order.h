@@ -47,7 +47,7 @@ struct order_ops {
 	uint32_t (*node)(void *order);		/* this node's id; 0 while not known */
 	/* The name of @node for people, or NULL. Valid until the next call. */
 	const char *(*node_name)(void *order, uint32_t node);
-	/* Why its quorum answers cannot be trusted (a setting that rule L8 refuses), or NULL. quorum() says false then. */
+	/* Why its quorum answers cannot be trusted (a setting that rule L8 refuses, and what to do, or settings that cannot be read), or NULL. quorum() says false then. */
 	const char *(*unsafe)(void *order);
 	/* The address of @node for streams between nodes, as text, or NULL. Valid until the next call. */
 	const char *(*node_address)(void *order, uint32_t node);

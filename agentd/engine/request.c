@@ -103,7 +103,7 @@ static void why_not_current(const struct engine *e, const struct ledger_status *
 	else if (!e->ledger || e->away[0])
 		err_set(ret, -EAGAIN, "%s on this node: see that it runs", e->away[0] ? e->away : "corosync has no group yet");
 	else if (unsafe)
-		err_set(ret, -EAGAIN, "corosync.conf is not safe: %s: remove it and restart corosync", unsafe);
+		err_set(ret, -EAGAIN, "corosync's quorum cannot be trusted: %s", unsafe);
 	else if (s->role == LEDGER_BLANK)
 		err_set(ret, -EAGAIN, "this node belongs to no cluster yet: say 'domus cluster init NAME' on one node, "
 				      "'domus cluster join' on the others");

@@ -113,11 +113,38 @@ static void test_a_failed_send_ends_the_handle(void **state)
 	assert_int_equal(f->lost, 1);
 }
 
+static bool has_said_quorum(void *ctx)
+{
+	return ((struct fixture *)ctx)->quorate;
+}
+
+/*
+ * A ring is not quorate while the settings cannot be read that could make that a lie; it is said again
+ * when they can, though corosync has nothing new to say.
+ */
+static void test_unreadable_settings_shut_the_gate(void **state)
+{
+	struct fixture *f = *state;
+
+	fake.cmap = CS_ERR_TRY_AGAIN;
+	fake_say_quorate();
+	assert_int_equal(f->quorums, 1);
+	assert_false(f->quorate);
+	assert_non_null(f->order.ops->unsafe(f->order.order));
+	fake.cmap = CS_OK;
+	kit_loop_until(f->loop, has_said_quorum, f, LIMIT_S, "a quorate ring");
+	assert_null(f->order.ops->unsafe(f->order.order));
+	fake.number = "quorum.allow_downscale";
+	fake_say_quorate();
+	assert_false(f->quorate);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(test_try_again, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_a_failed_send_ends_the_handle, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(test_unreadable_settings_shut_the_gate, set_up, tear_down),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
