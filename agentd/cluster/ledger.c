@@ -336,7 +336,8 @@ static void found(struct ledger *l, struct id cluster, struct wall now)
 	e.len = payload.len;
 	l->cluster = cluster;
 	log_append(l, entry_new(&e));
-	l->want_promised = e.term;
+	if (l->want_promised < e.term)
+		l->want_promised = e.term;
 }
 
 int ledger_init(struct ledger *l, struct id cluster, struct wall now, ledger_effects *out,

@@ -317,6 +317,30 @@ static struct world *cluster_and_blank(uint64_t seed, uint64_t promised)
 }
 
 /*
+ * A blank store that has promised something keeps that promise when it is made the first of a
+ * ledger, in a view or between two.
+ */
+static void test_l3_birth_keeps_the_promise(void **state)
+{
+	struct world *w = world_new(105, 1);
+	ledger_effects out = { 0 };
+
+	(void)state;
+	world_node(w, 1)->disk.promised = 50;
+	world_ring(w, 1, false);
+	world_boot(w, 1);
+	world_settle(w);
+	ledger_view(ledger_of(w, 1), NULL, false, w->now, &out);
+	take_effects(w, world_node(w, 1), &out);
+	assert_int_equal(world_init(w, 1), 0);
+	world_settle(w);
+	world_ring(w, 1, false);
+	world_until_caught_up(w, 1, 5 * US_PER_S);
+	assert_int_equal(world_status(w, 1).term, 51);
+	world_free(w);
+}
+
+/*
  * A blank store that has promised more than the open term (in another cluster, say) and asks to be
  * let in is: a round is made in which it speaks in time.
  */
@@ -372,6 +396,7 @@ int main(void)
 		cmocka_unit_test(test_l7_a_regressed_store_has_no_vote),
 		cmocka_unit_test(test_l7_a_foreign_store_is_ignored),
 		cmocka_unit_test(test_l7_committed_is_never_cut),
+		cmocka_unit_test(test_l3_birth_keeps_the_promise),
 		cmocka_unit_test(test_l7_a_blank_store_with_a_promise_joins),
 		cmocka_unit_test(test_l7_an_absurd_promise_is_left_out),
 		cmocka_unit_test(test_l8_quorate_is_a_gate_not_a_count),
