@@ -17,7 +17,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 
-/* An alarm of one kind is not repeated sooner than this. */
+/* An alarm of one kind about one node is not repeated sooner than this. */
 #define ALARM_EVERY_US (60 * US_PER_S)
 
 static void effect_clear(struct ledger_effect *e)
@@ -66,6 +66,7 @@ void ledger_free(struct ledger *l)
 		entry_free(l->log.v[i]);
 	vec_free(&l->log);
 	vec_free(&l->records);
+	vec_free(&l->alarmed);
 	mem_freep(&l);
 }
 
@@ -74,7 +75,7 @@ void ledger_replay(struct ledger *l, ledger_effects *out)
 	struct step s = { .out = out };
 
 	if (l->failed)
-		ledger_alarm(l, &s, ALARM_DISK,
+		ledger_alarm(l, &s, ALARM_DISK, l->conf.node,
 			     "the ledger on this node's disk is damaged: it takes no part; remove "
 			     "its state folder and join again");
 	log_apply(l, &s);
@@ -107,15 +108,30 @@ void ledger_say(struct ledger *l, struct step *s, enum ledger_class class, struc
 	ledger_msg_out(m, &e->data);
 }
 
-void ledger_alarm(struct ledger *l, struct step *s, enum ledger_alarm alarm, const char *fmt, ...)
+static bool alarm_due(struct ledger *l, struct mono now, enum ledger_alarm alarm, uint32_t node)
+{
+	struct alarmed *a;
+
+	vec_each(a, &l->alarmed) {
+		if (a->alarm != alarm || a->node != node)
+			continue;
+		if (mono_diff_us(now, a->at) < ALARM_EVERY_US)
+			return false;
+		a->at = now;
+		return true;
+	}
+	vec_push(&l->alarmed, (struct alarmed){ alarm, node, now });
+	return true;
+}
+
+void ledger_alarm(struct ledger *l, struct step *s, enum ledger_alarm alarm, uint32_t node,
+		  const char *fmt, ...)
 {
 	struct ledger_effect *e;
 	va_list ap;
 
-	if (l->alarmed[alarm] && mono_diff_us(s->now, l->alarm_at[alarm]) < ALARM_EVERY_US)
+	if (!alarm_due(l, s->now, alarm, node))
 		return;
-	l->alarmed[alarm] = true;
-	l->alarm_at[alarm] = s->now;
 	e = vec_add(s->out);
 	e->kind = LEDGER_ALARM;
 	va_start(ap, fmt);

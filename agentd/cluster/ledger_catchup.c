@@ -35,7 +35,7 @@ static void diverged(struct ledger *l, struct step *s, uint64_t index)
 {
 	l->barred = true;
 	catchup_stop(l);
-	ledger_alarm(l, s, ALARM_DIVERGED,
+	ledger_alarm(l, s, ALARM_DIVERGED, l->conf.node,
 		     "entry %" PRIu64 ", committed here, is not the others': this node takes "
 		     "no part any more; keep its state folder for examination, then remove it and "
 		     "join again",

@@ -98,7 +98,7 @@ static void check_clock(struct ledger *l, struct step *s, const struct member *m
 {
 	l->ahead_ticks = leader_stamp_fits(l, me->stamp_us) ? 0 : l->ahead_ticks + 1;
 	if (l->ahead_ticks >= AHEAD_TICKS)
-		ledger_alarm(l, s, ALARM_CLOCK,
+		ledger_alarm(l, s, ALARM_CLOCK, l->conf.node,
 			     "the clock of this node is far ahead of the others': set it right");
 }
 

@@ -227,7 +227,7 @@ void log_written(struct ledger *l, struct step *s, const struct err *err)
 	l->writing.active = false;
 	if (err->code) {
 		l->failed = true;
-		ledger_alarm(l, s, ALARM_DISK,
+		ledger_alarm(l, s, ALARM_DISK, l->conf.node,
 			     "the ledger's disk has failed and this node acknowledges nothing any "
 			     "more: %s",
 			     err->text);

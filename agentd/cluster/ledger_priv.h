@@ -103,7 +103,7 @@ struct writing {
 	uint64_t promised, committed;
 };
 
-/* Alarms of one kind are given once in a while only. */
+/* Alarms of one kind about one node are given once in a while only. */
 enum ledger_alarm {
 	ALARM_DISK,
 	ALARM_FOREIGN,
@@ -113,6 +113,13 @@ enum ledger_alarm {
 	ALARM_CLOCK,
 	ALARM_PROMISE,
 	ALARM_MAX
+};
+
+/* When an alarm was given last. */
+struct alarmed {
+	enum ledger_alarm alarm;
+	uint32_t node;
+	struct mono at;
 };
 
 struct ledger {
@@ -176,8 +183,7 @@ struct ledger {
 	unsigned int ahead_ticks;
 	struct wall wall;		/* as last told, at wall_at; 0: never */
 	struct mono wall_at;
-	struct mono alarm_at[ALARM_MAX];
-	bool alarmed[ALARM_MAX];
+	VEC(struct alarmed) alarmed;	/* one of each kind and node that there has been */
 	uint64_t bad_messages;
 	struct ledger_status told;	/* as of the last LEDGER_CHANGED */
 	char why[160];
@@ -187,8 +193,9 @@ struct ledger {
 struct member *ledger_member(const struct ledger *l, uint32_t node);	/* NULL: not in the view */
 int64_t ledger_wall_us(const struct ledger *l, struct mono now);		/* 0: not known */
 void ledger_say(struct ledger *l, struct step *s, enum ledger_class class, struct ledger_msg *m);
-void ledger_alarm(struct ledger *l, struct step *s, enum ledger_alarm alarm, const char *fmt, ...)
-	__attribute__((format(printf, 4, 5)));
+/* @node: whom it is about. */
+void ledger_alarm(struct ledger *l, struct step *s, enum ledger_alarm alarm, uint32_t node,
+		  const char *fmt, ...) __attribute__((format(printf, 5, 6)));
 /*
  * An accepted command or OPEN, owned by the callee: gives it its index and lets this node
  * follow.

@@ -408,7 +408,7 @@ void view_on_state(struct ledger *l, struct step *s, struct member *from,
 {
 	if (is_foreign(l, &m->state)) {
 		from->foreign = true;
-		ledger_alarm(l, s, ALARM_FOREIGN,
+		ledger_alarm(l, s, ALARM_FOREIGN, from->node,
 			     "the agent of node %u belongs to another cluster: it is "
 			     "ignored; take one of the two out of this ring",
 			     from->node);
@@ -451,7 +451,7 @@ static void check_nothing_lost(struct ledger *l, struct step *s, uint64_t base)
 		const struct member *m = &l->members[i];
 
 		if (m->spoken && m->state.committed > base)
-			ledger_alarm(l, s, ALARM_LOST,
+			ledger_alarm(l, s, ALARM_LOST, m->node,
 				     "node %u knows %" PRIu64
 				     " entries to be committed, but the term "
 				     "opens with %" PRIu64 ": committed entries have been lost",
@@ -515,7 +515,7 @@ static bool out_of_range(struct ledger *l, struct step *s)
 
 	if (!best || l->promised <= promise_limit(best))
 		return false;
-	ledger_alarm(l, s, ALARM_PROMISE,
+	ledger_alarm(l, s, ALARM_PROMISE, l->conf.node,
 		     "the store of this node has promised term %" PRIu64 ", which cannot be: it "
 		     "takes no part; move its state folder away, restart the agent and join again",
 		     l->promised);

@@ -175,7 +175,7 @@ void voters_judge(struct ledger *l, struct step *s)
 			continue;
 		m->regressed = true;
 		voters_remember(l, m, 0, 0);
-		ledger_alarm(l, s, ALARM_REGRESSED,
+		ledger_alarm(l, s, ALARM_REGRESSED, m->node,
 			     "the store of node %u has lost entries or promises: it has no vote "
 			     "until it is let in again (domus cluster join on that node)",
 			     m->node);

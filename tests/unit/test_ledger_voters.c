@@ -111,7 +111,7 @@ static void test_l7_a_foreign_store_is_ignored(void **state)
 	world_node(w, 3)->disk.cluster = world_id(w);
 	world_boot(w, 3);
 	world_run(w, 3 * US_PER_S);
-	assert_int_equal(w->alarms, 3); /* once each, not with every message */
+	assert_int_equal(w->alarms, 4); /* about each stranger once, not with every message */
 	assert_int_equal(world_status(w, 3).role, LEDGER_FOREIGN);
 	assert_false(world_status(w, 3).open);
 	assert_true(world_status(w, 1).open);
@@ -120,6 +120,23 @@ static void test_l7_a_foreign_store_is_ignored(void **state)
 	assert_int_equal(world_status(w, 1).waiting, 0);
 	assert_true(id_equal(&ours, &ledger_of(w, 1)->cluster));
 	assert_int_equal(world_status(w, 3).last, world_node(w, 3)->disk.entries.n);
+	world_free(w);
+}
+
+/* Two strangers at once: an alarm about each of them. */
+static void test_l7_each_foreign_store_is_named(void **state)
+{
+	struct world *w = world_cluster(106, 3);
+
+	(void)state;
+	for (uint32_t id = 2; id <= 3; id++) {
+		world_crash(w, id, true);
+		world_node(w, id)->disk.cluster = world_id(w);
+	}
+	for (uint32_t id = 2; id <= 3; id++)
+		world_boot(w, id);
+	world_run(w, 3 * US_PER_S);
+	assert_int_equal(w->alarms, 6);
 	world_free(w);
 }
 
@@ -395,6 +412,7 @@ int main(void)
 		cmocka_unit_test(test_l7_a_wiped_store_has_no_vote),
 		cmocka_unit_test(test_l7_a_regressed_store_has_no_vote),
 		cmocka_unit_test(test_l7_a_foreign_store_is_ignored),
+		cmocka_unit_test(test_l7_each_foreign_store_is_named),
 		cmocka_unit_test(test_l7_committed_is_never_cut),
 		cmocka_unit_test(test_l3_birth_keeps_the_promise),
 		cmocka_unit_test(test_l7_a_blank_store_with_a_promise_joins),
