@@ -108,35 +108,38 @@ void ledger_say(struct ledger *l, struct step *s, enum ledger_class class, struc
 	ledger_msg_out(m, &e->data);
 }
 
-static bool alarm_due(struct ledger *l, struct mono now, enum ledger_alarm alarm, uint32_t node)
+/* Where this alarm is to be noted; NULL: it was given a short while ago. */
+static struct alarmed *alarm_due(struct ledger *l, struct mono now, enum ledger_alarm alarm,
+				 uint32_t node)
 {
 	struct alarmed *a;
 
 	vec_each(a, &l->alarmed) {
-		if (a->alarm != alarm || a->node != node)
-			continue;
-		if (mono_diff_us(now, a->at) < ALARM_EVERY_US)
-			return false;
-		a->at = now;
-		return true;
+		if (a->alarm == alarm && a->node == node)
+			return mono_diff_us(now, a->at) < ALARM_EVERY_US ? NULL : a;
 	}
-	vec_push(&l->alarmed, (struct alarmed){ alarm, node, now });
-	return true;
+	a = vec_add(&l->alarmed);
+	a->alarm = alarm;
+	a->node = node;
+	return a;
 }
 
 void ledger_alarm(struct ledger *l, struct step *s, enum ledger_alarm alarm, uint32_t node,
 		  const char *fmt, ...)
 {
+	struct alarmed *a = alarm_due(l, s->now, alarm, node);
 	struct ledger_effect *e;
 	va_list ap;
 
-	if (!alarm_due(l, s->now, alarm, node))
+	if (!a)
 		return;
+	a->at = s->now;
+	va_start(ap, fmt);
+	vsnprintf(a->text, sizeof(a->text), fmt, ap);
+	va_end(ap);
 	e = vec_add(s->out);
 	e->kind = LEDGER_ALARM;
-	va_start(ap, fmt);
-	vsnprintf(e->text, sizeof(e->text), fmt, ap);
-	va_end(ap);
+	STRCPY(e->text, a->text);
 }
 
 /*

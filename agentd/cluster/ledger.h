@@ -158,6 +158,8 @@ struct ledger_status {
 	const char *why_not_open;	/* one phrase for people; "" when open */
 };
 void ledger_status(const struct ledger *l, struct mono now, struct ledger_status *ret);
+/* The texts of the alarms whose cause is still there, @i from 0 on; NULL: no more. Valid until the next call into the ledger. */
+const char *ledger_alarm_standing(const struct ledger *l, size_t i);
 const struct ledger_voters *ledger_voters(const struct ledger *l);	/* in force */
 bool ledger_is_leader(const struct ledger *l);
 

@@ -90,6 +90,11 @@ static void count_tick(struct ledger *l, struct member *from)
 	}
 }
 
+bool leader_clock_wrong(const struct ledger *l)
+{
+	return l->ahead_ticks >= AHEAD_TICKS;
+}
+
 /*
  * Our own clock, at our own tick: for a moment it may only look so, when the others' ticks are
  * late.
@@ -97,7 +102,7 @@ static void count_tick(struct ledger *l, struct member *from)
 static void check_clock(struct ledger *l, struct step *s, const struct member *me)
 {
 	l->ahead_ticks = leader_stamp_fits(l, me->stamp_us) ? 0 : l->ahead_ticks + 1;
-	if (l->ahead_ticks >= AHEAD_TICKS)
+	if (leader_clock_wrong(l))
 		ledger_alarm(l, s, ALARM_CLOCK, l->conf.node,
 			     "the clock of this node is far ahead of the others': set it right");
 }

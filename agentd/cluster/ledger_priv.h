@@ -115,11 +115,12 @@ enum ledger_alarm {
 	ALARM_MAX
 };
 
-/* When an alarm was given last. */
+/* An alarm, when it was given last, and what it said then. */
 struct alarmed {
 	enum ledger_alarm alarm;
 	uint32_t node;
 	struct mono at;
+	char text[ERR_TEXT_MAX];
 };
 
 struct ledger {
@@ -254,6 +255,8 @@ void leader_on_tick(struct ledger *l, struct step *s, struct member *from,
 void leader_review(struct ledger *l);
 bool leader_stamp_fits(const struct ledger *l, int64_t stamp_us);
 int64_t leader_clamp(const struct ledger *l, int64_t stamp_us);
+/* This node's clock has been far ahead for a while. */
+bool leader_clock_wrong(const struct ledger *l);
 int64_t leader_age_us(const struct ledger *l, struct mono now);
 
 /* ledger_voters.c: who counts (rules L7, L8). */

@@ -181,6 +181,32 @@ void ledger_status(const struct ledger *l, struct mono now, struct ledger_status
 	ret->why_not_open = l->why;
 }
 
+/* Whether what an alarm was about is still so. The other kinds are for good. */
+static bool stands(const struct ledger *l, const struct alarmed *a)
+{
+	const struct member *m = ledger_member(l, a->node);
+
+	switch (a->alarm) {
+	case ALARM_FOREIGN:
+		return m && m->foreign;
+	case ALARM_REGRESSED:
+		return m && m->regressed;
+	case ALARM_CLOCK:
+		return leader_clock_wrong(l);
+	default:
+		return true;
+	}
+}
+
+const char *ledger_alarm_standing(const struct ledger *l, size_t i)
+{
+	for (size_t k = 0; k < l->alarmed.n; k++) {
+		if (stands(l, &l->alarmed.v[k]) && i-- == 0)
+			return l->alarmed.v[k].text;
+	}
+	return NULL;
+}
+
 const struct ledger_voters *ledger_voters(const struct ledger *l)
 {
 	return &l->voters;

@@ -100,15 +100,18 @@ static void fence_alarm(struct api *api, const struct engine_status *s, const st
 
 static void alarms_json(struct api *api, const struct engine_status *s, struct jsonw *j)
 {
-	const char *own = engine_alarm(api->engine);
 	struct map_iter it = { 0 };
 	const struct node *n;
+	const char *own;
+	size_t n_own = 0;
 
 	jsonw_array(j);
-	if (own[0])
+	while ((own = engine_alarm(api->engine, n_own))) {
 		jsonw_str(j, own);
+		n_own++;
+	}
 	for (size_t i = 0; i < s->ledger.n_silent; i++)
-		if (s->ledger.silent[i] != s->node || !own[0])
+		if (s->ledger.silent[i] != s->node || !n_own)
 			silent_alarm(api, s->ledger.silent[i], j);
 	while ((n = map_next(engine_model(api->engine)->nodes, &it)))
 		fence_alarm(api, s, n, j);

@@ -178,7 +178,6 @@ static void effect_changed(struct engine *e, struct ledger_effect *f)
 
 static void effect_alarm(struct engine *e, struct ledger_effect *f)
 {
-	STRCPY(e->alarm, f->text);
 	engine_log(e, 3, "ledger: %s", f->text);
 }
 

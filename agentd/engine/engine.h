@@ -105,7 +105,7 @@ void engine_look_cancel(const struct engine *e, const void *ctx);
 /* The voters in force; empty while there is no cluster. */
 const struct ledger_voters *engine_voters(const struct engine *e);
 
-/* At most one line; why the store's tail, the disk or a neighbour worries us. "" when nothing does. */
-const char *engine_alarm(const struct engine *e);
+/* Why the store's tail, the disk or a neighbour worries us: a line each, @i from 0 on; NULL: no more. */
+const char *engine_alarm(const struct engine *e, size_t i);
 
 #endif

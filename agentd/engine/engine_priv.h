@@ -49,7 +49,6 @@ struct engine {
 	struct mono agreed_at;
 	bool was_current;
 	uint64_t logged_event;		/* the last event of the model that went to the log */
-	char alarm[ERR_TEXT_MAX];
 	char not_adopted[ERR_TEXT_MAX];		/* why it is not known what runs here, or "" */
 	engine_watch_fn *watch;
 	void *watch_ctx;

@@ -191,7 +191,9 @@ void engine_look_cancel(const struct engine *e, const void *ctx)
 	storage_look_cancel(e->parts.storage, ctx);
 }
 
-const char *engine_alarm(const struct engine *e)
+const char *engine_alarm(const struct engine *e, size_t i)
 {
-	return e->alarm[0] ? e->alarm : e->not_adopted;
+	if (e->not_adopted[0] && i-- == 0)
+		return e->not_adopted;
+	return e->ledger ? ledger_alarm_standing(e->ledger, i) : NULL;
 }

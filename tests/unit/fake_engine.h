@@ -147,9 +147,9 @@ const struct ledger_voters *engine_voters(const struct engine *e)
 	return &e->voters;
 }
 
-const char *engine_alarm(const struct engine *e)
+const char *engine_alarm(const struct engine *e, size_t i)
 {
-	return e->alarm ? e->alarm : "";
+	return i == 0 ? e->alarm : NULL;
 }
 
 #endif

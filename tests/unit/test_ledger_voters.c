@@ -90,8 +90,10 @@ static void test_l7_a_regressed_store_has_no_vote(void **state)
 	world_ring(w, THREE, false);
 	world_run(w, 5 * US_PER_S);
 	assert_int_equal(world_status(w, 3).role, LEDGER_LEARNER);
+	assert_non_null(strstr(ledger_alarm_standing(ledger_of(w, 2), 0), "node 3 has lost"));
 	assert_int_equal(world_join(w, 3), 0);
 	world_until_caught_up(w, THREE, 10 * US_PER_S);
+	assert_null(ledger_alarm_standing(ledger_of(w, 2), 0));
 	world_ring(w, THREE, false);
 	world_until_caught_up(w, THREE, 10 * US_PER_S);
 	world_free(w);
@@ -123,7 +125,19 @@ static void test_l7_a_foreign_store_is_ignored(void **state)
 	world_free(w);
 }
 
-/* Two strangers at once: an alarm about each of them. */
+/* Whether node @id has an alarm that still stands and says @what. */
+static bool warns_of(struct world *w, uint32_t id, const char *what)
+{
+	const char *text;
+
+	for (size_t i = 0; (text = ledger_alarm_standing(ledger_of(w, id), i)); i++) {
+		if (strstr(text, what))
+			return true;
+	}
+	return false;
+}
+
+/* Two strangers at once: an alarm about each of them, which stands while it is there. */
 static void test_l7_each_foreign_store_is_named(void **state)
 {
 	struct world *w = world_cluster(106, 3);
@@ -137,6 +151,10 @@ static void test_l7_each_foreign_store_is_named(void **state)
 		world_boot(w, id);
 	world_run(w, 3 * US_PER_S);
 	assert_int_equal(w->alarms, 6);
+	assert_true(warns_of(w, 1, "node 2") && warns_of(w, 1, "node 3"));
+	world_crash(w, 2, false);
+	world_run(w, US_PER_S);
+	assert_true(!warns_of(w, 1, "node 2") && warns_of(w, 1, "node 3"));
 	world_free(w);
 }
 
