@@ -453,6 +453,13 @@ static bool exec_gate(void *ctx)
 	return engine_current(ctx);
 }
 
+static int64_t exec_ledger_us(void *ctx)
+{
+	struct engine *e = ctx;
+
+	return ledger_time(e->ledger, engine_clock(e)).us;
+}
+
 static const char *exec_address(void *ctx)
 {
 	struct engine *e = ctx;
@@ -470,7 +477,7 @@ static void exec_log_line(void *ctx, int priority, const char *text)
 	engine_log(ctx, priority, "%s", text);
 }
 
-static const struct exec_events exec_events = { .report = exec_report, .may_run = exec_gate, .address = exec_address,
+static const struct exec_events exec_events = { .report = exec_report, .may_run = exec_gate, .ledger_us = exec_ledger_us, .address = exec_address,
 						.moved = exec_moved, .log = exec_log_line };
 
 struct engine *engine_new(const struct engine_conf *conf)

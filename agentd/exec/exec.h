@@ -21,6 +21,8 @@ struct exec_events {
 	void (*report)(void *ctx, const struct command *c);
 	/* The gate at this very instant (rule G5): may something be started, continued or resumed here now? */
 	bool (*may_run)(void *ctx);
+	/* What the cluster takes the time to be: deadlines in the model are by it, not by this node's clock. */
+	int64_t (*ledger_us)(void *ctx);
 	/* This node's address for migration streams. */
 	const char *(*address)(void *ctx);
 	/* Something has moved on: call exec_sync soon, and tell who watches. */

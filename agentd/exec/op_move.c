@@ -25,7 +25,7 @@ void step_prepare_in(struct job *j)
 
 static int64_t time_left(const struct job *j)
 {
-	int64_t left = j->op.deadline_us - env_wall(&j->x->conf.env).us;
+	int64_t left = j->op.deadline_us - j->x->conf.events->ledger_us(j->x->conf.ctx);
 
 	if (left < SEND_TIME_MIN_US)
 		return SEND_TIME_MIN_US;

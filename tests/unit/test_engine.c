@@ -545,6 +545,39 @@ static void test_leader_with_a_wrong_clock(void **state)
 	world_free(w);
 }
 
+static bool is_sending(struct world *w, void *ctx)
+{
+	return cluster_guest(w, *(uint32_t *)ctx, "web1")->move.phase == MOVE_SENDING;
+}
+
+/*
+ * The source's clock is a day ahead. Its migration has the time until the deadline by ledger time all the same: it bears
+ * a network that is away for a second.
+ */
+static void test_migration_with_a_wrong_clock(void **state)
+{
+	struct world *w = cluster_new(16, 3);
+	uint32_t from, target;
+
+	(void)state;
+	cluster_define(w, "web1", 256);
+	cluster_want(w, 1, "web1", DESIRED_RUNNING);
+	cluster_until(w, (struct cluster_wish){ 1, "web1", GUEST_RUNNING, 0, 0 }, 20 * S);
+	from = cluster_guest(w, 1, "web1")->owner.node;
+	world_set_wall(w, from, 86400 * S);
+	world_run(w, S);
+	migrate(w);
+	assert_true(world_until(w, is_sending, &from, 20 * S));
+	target = cluster_guest(w, from, "web1")->move.target.node;
+	world_run(w, 50 * US_PER_MS);
+	world_split(w, 1u << (target - 1));
+	world_run(w, WORLD_TOKEN_US - 50 * US_PER_MS);
+	world_split(w, 0);
+	cluster_until(w, (struct cluster_wish){ target, "web1", GUEST_RUNNING, 0, target }, 10 * S);
+	assert_int_equal(world_double_runs(w), 0);
+	world_free(w);
+}
+
 /* A message of @type to @to as @from says it in the term that is open there. */
 static void tell(struct engine *to, uint32_t from, struct ledger_msg *m)
 {
@@ -603,6 +636,7 @@ int main(void)
 		cmocka_unit_test(test_clocks_set_back),
 		cmocka_unit_test(test_ledger_time_goes_on),
 		cmocka_unit_test(test_leader_with_a_wrong_clock),
+		cmocka_unit_test(test_migration_with_a_wrong_clock),
 		cmocka_unit_test(test_queues_are_bounded),
 	};
 
