@@ -545,11 +545,6 @@ static void test_leader_with_a_wrong_clock(void **state)
 	world_free(w);
 }
 
-static bool is_sending(struct world *w, void *ctx)
-{
-	return cluster_guest(w, *(uint32_t *)ctx, "web1")->move.phase == MOVE_SENDING;
-}
-
 /*
  * The source's clock is a day ahead. Its migration has the time until the deadline by ledger time all the same: it bears
  * a network that is away for a second.
