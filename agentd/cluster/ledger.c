@@ -52,6 +52,7 @@ struct ledger *ledger_new(const struct ledger_conf *conf, struct ledger_image *i
 	l->cluster = image->cluster;
 	l->cluster_written = !id_is_none(&l->cluster);
 	l->failed = log_load(l, image) < 0;
+	l->joining = !l->failed && voters_half_joined(l);
 	status_explain(l);
 	return l;
 }

@@ -125,7 +125,7 @@ void ledger_forget(struct ledger *l, const struct command_id *id);
 int ledger_init(struct ledger *l, struct id cluster, struct wall now, ledger_effects *out, struct err *ret_err);
 /*
  * A blank (or wiped) store asks to be let in: it repeats its wish with every tick, is brought up to date, then the leader proposes it as a
- * voter. -EALREADY when it is a voter, -EIO when the disk has failed, -EUCLEAN when this log contradicts the others'. Done when ledger_status says LEDGER_VOTER.
+ * voter; a restart of the agent does not end that once there are entries in its store. -EALREADY when it is a voter, -EIO when the disk has failed, -EUCLEAN when this log contradicts the others'. Done when ledger_status says LEDGER_VOTER.
  */
 int ledger_join(struct ledger *l, ledger_effects *out, struct err *ret_err);
 

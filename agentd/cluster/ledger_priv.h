@@ -270,6 +270,7 @@ uint32_t voters_count(const struct ledger *l, const struct ledger_voters *v,
 uint32_t voters_present(const struct ledger *l, const struct ledger_voters *v);
 bool voters_change_fits(const struct ledger_voters *before, const struct ledger_voters *after);
 uint64_t voters_admitted(const struct ledger *l, uint32_t node, const struct id *store);
+bool voters_half_joined(const struct ledger *l);
 void voters_accepted(struct ledger *l, const struct ledger_entry *e);
 void voters_judge(struct ledger *l, struct step *s);
 void voters_remember(struct ledger *l, const struct member *m, uint64_t promised, uint64_t acked);

@@ -205,6 +205,19 @@ uint64_t voters_admitted(const struct ledger *l, uint32_t node, const struct id 
 	return first;
 }
 
+/*
+ * A log in which its store is in no record: a blank store gets entries only when a person has let
+ * it join (catchup_start), and that has not come to its end.
+ */
+bool voters_half_joined(const struct ledger *l)
+{
+	for (size_t i = 0; i < l->records.n; i++) {
+		if (record_has(l, l->records.v[i], l->conf.node, &l->store))
+			return false;
+	}
+	return l->records.n > 0;
+}
+
 /* Kept by every member for the stores that have a vote; @acked 0: nothing in this term. */
 void voters_remember(struct ledger *l, const struct member *m, uint64_t promised, uint64_t acked)
 {

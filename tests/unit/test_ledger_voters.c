@@ -352,6 +352,30 @@ static struct world *cluster_and_blank(uint64_t seed, uint64_t promised)
 }
 
 /*
+ * An agent that ends while its blank store is being let in goes on with that in its next life, if the
+ * store has got anything.
+ */
+static void test_l7_a_join_survives_the_agent(void **state)
+{
+	struct world *w = cluster_and_blank(107, 0);
+
+	(void)state;
+	world_until_caught_up(w, THREE, 10 * US_PER_S);
+	assert_int_equal(world_join(w, 4), 0);
+	for (int i = 0; world_node(w, 4)->disk.entries.n == 0; i++) {
+		assert_true(i < 1000);
+		assert_true(settle_once(w));
+	}
+	world_crash(w, 4, true);
+	assert_int_equal(ledger_voters(ledger_of(w, 1))->n, 3);
+	world_boot(w, 4);
+	assert_true(world_status(w, 4).joining);
+	world_until_caught_up(w, ALL_NODES(4), 10 * US_PER_S);
+	assert_false(world_status(w, 4).joining);
+	world_free(w);
+}
+
+/*
  * A blank store that has promised something keeps that promise when it is made the first of a
  * ledger, in a view or between two.
  */
@@ -432,6 +456,7 @@ int main(void)
 		cmocka_unit_test(test_l7_a_foreign_store_is_ignored),
 		cmocka_unit_test(test_l7_each_foreign_store_is_named),
 		cmocka_unit_test(test_l7_committed_is_never_cut),
+		cmocka_unit_test(test_l7_a_join_survives_the_agent),
 		cmocka_unit_test(test_l3_birth_keeps_the_promise),
 		cmocka_unit_test(test_l7_a_blank_store_with_a_promise_joins),
 		cmocka_unit_test(test_l7_an_absurd_promise_is_left_out),
