@@ -125,7 +125,10 @@ int storage_map(struct storage *s, const struct ticket *ticket, storage_mapped_f
 		struct err *ret_err);
 int storage_unmap(struct storage *s, const struct ticket *ticket, storage_done_fn *done, void *arg,
 		  struct err *ret_err);
-/* What this node holds of a volume: the ticket, or NULL. Valid until the next call. */
+/*
+ * What this node holds of a volume: the ticket, or NULL, also while a call that may change it is
+ * under way. Valid until the next call.
+ */
 const struct ticket *storage_held(const struct storage *s, const char *pool, const char *volume);
 bool storage_name_ok(const char *name);
 

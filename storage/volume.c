@@ -158,5 +158,5 @@ const struct ticket *storage_held(const struct storage *s, const char *pool_name
 	const struct pool *pool = map_get(s->pools, pool_name);
 	const struct volume *v = pool ? map_get(pool->volumes, volume) : NULL;
 
-	return v && v->held ? &v->ticket : NULL;
+	return v && v->held && !v->call ? &v->ticket : NULL;
 }

@@ -302,6 +302,21 @@ static void migration_modes(void **state)
 	assert_int_equal(storage_held(f->storage, "fast", "web1")->mode, ACCESS_PRIVATE);
 }
 
+/* While it becomes another mode nobody can rely on the one that it has still. */
+static void nothing_is_held_on_the_way(void **state)
+{
+	struct fixture *f = *state;
+	struct ticket private = ticket(1, 5, ACCESS_PRIVATE), shared = ticket(1, 5, ACCESS_SHARED);
+	struct result r;
+
+	assert_int_equal(map(f, shared, &r), 0);
+	r = (struct result){ 0 };
+	assert_int_equal(storage_map(f->storage, &private, on_mapped, &r, &r.err), 0);
+	assert_null(storage_held(f->storage, "fast", "web1"));
+	settle(f);
+	assert_int_equal(storage_held(f->storage, "fast", "web1")->mode, ACCESS_PRIVATE);
+}
+
 static int fail_map(void *ctx, enum storage_op op, uint32_t node, const char *volume,
 		    int64_t *delay_us)
 {
@@ -461,6 +476,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(newest_epoch_wins, setup, teardown),
 		cmocka_unit_test_setup_teardown(unmap_of_what_is_not_mapped, setup, teardown),
 		cmocka_unit_test_setup_teardown(migration_modes, setup, teardown),
+		cmocka_unit_test_setup_teardown(nothing_is_held_on_the_way, setup, teardown),
 		cmocka_unit_test_setup_teardown(failed_map, setup, teardown),
 		cmocka_unit_test_setup_teardown(no_delete_while_in_use, setup, teardown),
 		cmocka_unit_test_setup_teardown(bad_requests, setup, teardown),
