@@ -177,9 +177,19 @@ static void do_clock(struct trouble *t)
 	world_set_wall(t->w, some_node(t), jumps[pick(t, ARRAY_SIZE(jumps))]);
 }
 
+/* All clocks, together: ledger time is behind them, or they are behind it. */
+static void do_clocks(struct trouble *t)
+{
+	static const int64_t jumps[] = { 3600 * S, -3600 * S, 60 * S, 0 };
+	int64_t ahead_us = jumps[pick(t, ARRAY_SIZE(jumps))];
+
+	for (uint32_t n = 1; n <= t->nodes; n++)
+		world_set_wall(t->w, n, ahead_us);
+}
+
 static void do_disk(struct trouble *t)
 {
-	static const int64_t times[] = { WORLD_DISK_US, 5 * US_PER_MS, 60 * US_PER_MS, 400 * US_PER_MS };
+	static const int64_t times[] = { WORLD_DISK_US, 5 * US_PER_MS, 60 * US_PER_MS, 400 * US_PER_MS, 1500 * US_PER_MS };
 
 	world_set_disk(t->w, some_node(t), times[pick(t, ARRAY_SIZE(times))]);
 }
@@ -193,7 +203,7 @@ static void do_faults(struct trouble *t)
 
 static void (*const troubles[])(struct trouble *) = {
 	do_crash,   do_agent,	do_agent, do_split, do_split, do_want,	  do_want,    do_want,	 do_migrate, do_migrate, do_migrate,
-	do_drain,   do_deed,	do_fence, do_clock, do_disk,  do_faults,  do_confirm, do_volume, do_definition,
+	do_drain,   do_deed,	do_fence, do_clock, do_clocks, do_disk,	  do_disk,    do_faults, do_confirm, do_volume,	 do_definition,
 };
 
 /* Everything in order again, but for who is off. */
