@@ -35,7 +35,7 @@ void qemu_domain_free(struct domain *d)
 
 	map_remove(d->q->domains, id_text(&d->info.uuid, uuid));
 	qemu_create_release(d);
-	qemu_taps_close(d);
+	qemu_taps_close(&d->taps);
 	qemu_send_forget(d);
 	env_cancel(&d->q->env, &d->timer);
 	env_cancel(&d->q->env, &d->adopt_deadline);

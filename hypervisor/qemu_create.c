@@ -160,8 +160,8 @@ static int launch(struct domain *d, struct err *ret_err)
 {
 	struct child_spec spec = {
 		.argv = (const char *const *)d->argv.args.v,
-		.fds = d->taps,
-		.n_fds = d->n_taps,
+		.fds = d->taps.fds,
+		.n_fds = d->taps.n,
 		.deadline_us = SPAWN_TIMEOUT_US,
 	};
 

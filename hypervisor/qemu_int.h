@@ -35,6 +35,11 @@ struct qemu {
 
 struct qemu_leaving;
 
+struct qemu_taps {
+	int fds[SPEC_NICS_MAX];
+	size_t n;
+};
+
 struct qemu_waiter {
 	driver_done_fn *done;
 	void *ctx;
@@ -77,8 +82,7 @@ struct domain {
 	VEC(struct spec_nic) nics;
 	bool waits; /* to be started, see qemu_create_go_on */
 	/* Held from the start of the process, by the agent that made it, to its end: */
-	int taps[SPEC_NICS_MAX];
-	size_t n_taps;
+	struct qemu_taps taps;
 	/* While it is being adopted: */
 	bool unannounced; /* found() is owed */
 	bool leftover;    /* half-made by an earlier agent: it is only cleared away */
@@ -121,7 +125,7 @@ void qemu_create_release(struct domain *d);
 
 /* qemu_taps.c: the taps of a guest, from before its process to after it. */
 int qemu_taps_open(struct domain *d, struct err *ret_err); /* those of d->nics */
-void qemu_taps_close(struct domain *d);
+void qemu_taps_close(struct qemu_taps *t);
 /* The process is gone: its taps go too, and nobody here waits for that. */
 void qemu_taps_leave(struct domain *d);
 bool qemu_taps_are_leaving(const struct qemu *q, const struct id *uuid);

@@ -12,6 +12,8 @@
 #include <unistd.h>
 
 #define LAST_HOLDER "/bin/true"
+/* What follows from the guest's end goes first: a process is a millisecond's work. */
+#define LEAVE_US     (2 * US_PER_MS)
 /* Then something is wrong with the host's network: who waits is told that its tap is busy. */
 #define LEAVE_MAX_US (5 * US_PER_S)
 
@@ -19,15 +21,16 @@
 struct qemu_leaving {
 	struct qemu *q;
 	struct id uuid;
+	struct qemu_taps taps; /* until the child has them */
 	struct child *child;
-	struct env_timer *late;
+	struct env_timer *timer; /* to the child, and to its end */
 };
 
-void qemu_taps_close(struct domain *d)
+void qemu_taps_close(struct qemu_taps *t)
 {
-	for (size_t i = 0; i < d->n_taps; i++)
-		close(d->taps[i]);
-	d->n_taps = 0;
+	for (size_t i = 0; i < t->n; i++)
+		close(t->fds[i]);
+	t->n = 0;
 }
 
 int qemu_taps_open(struct domain *d, struct err *ret_err)
@@ -37,7 +40,7 @@ int qemu_taps_open(struct domain *d, struct err *ret_err)
 
 		if (fd < 0)
 			return fd;
-		d->taps[d->n_taps++] = fd;
+		d->taps.fds[d->taps.n++] = fd;
 	}
 	return 0;
 }
@@ -45,7 +48,8 @@ int qemu_taps_open(struct domain *d, struct err *ret_err)
 static void leaving_free(struct qemu_leaving *l)
 {
 	vec_drop(&l->q->leaving, l);
-	env_cancel(&l->q->env, &l->late);
+	env_cancel(&l->q->env, &l->timer);
+	qemu_taps_close(&l->taps);
 	free(l);
 }
 
@@ -61,7 +65,8 @@ static void have_left(void *ctx, const struct child_end *end)
 
 static void forget_child(struct qemu_leaving *l)
 {
-	l->q->children.ops->cancel(l->q->children.ctx, l->child);
+	if (l->child)
+		l->q->children.ops->cancel(l->q->children.ctx, l->child);
 }
 
 static void too_late(void *ctx)
@@ -73,25 +78,32 @@ static void too_late(void *ctx)
 }
 
 /* If no child can be made we are the last holder ourselves: slow, and right. */
-void qemu_taps_leave(struct domain *d)
+static void give_to_child(void *ctx)
 {
 	static const char *const argv[] = { LAST_HOLDER, NULL };
-	struct qemu *q = d->q;
-	struct child_spec spec = { .argv = argv, .fds = d->taps, .n_fds = d->n_taps };
+	struct qemu_leaving *l = ctx;
+	const struct children *children = &l->q->children;
+	struct child_spec spec = { .argv = argv, .fds = l->taps.fds, .n_fds = l->taps.n };
+	int r = children->ops->spawn(children->ctx, &spec, have_left, l, &l->child, NULL);
+
+	qemu_taps_close(&l->taps);
+	if (r == 0)
+		env_timer(&l->q->env, &l->timer, LEAVE_MAX_US, too_late, l);
+	else
+		have_left(l, NULL);
+}
+
+void qemu_taps_leave(struct domain *d)
+{
 	struct qemu_leaving *l;
 
-	if (!d->n_taps)
+	if (!d->taps.n)
 		return;
 	l = mem_new(struct qemu_leaving);
-	l->q = q;
-	l->uuid = d->info.uuid;
-	if (q->children.ops->spawn(q->children.ctx, &spec, have_left, l, &l->child, NULL) == 0) {
-		vec_push(&q->leaving, l);
-		env_timer(&q->env, &l->late, LEAVE_MAX_US, too_late, l);
-	} else {
-		free(l);
-	}
-	qemu_taps_close(d);
+	*l = (struct qemu_leaving){ .q = d->q, .uuid = d->info.uuid, .taps = d->taps };
+	d->taps.n = 0;
+	vec_push(&d->q->leaving, l);
+	env_timer(&d->q->env, &l->timer, LEAVE_US, give_to_child, l);
 }
 
 bool qemu_taps_are_leaving(const struct qemu *q, const struct id *uuid)

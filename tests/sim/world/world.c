@@ -190,7 +190,6 @@ static int fence_call(void *runner, const struct fence_call *call, fence_called_
 	return 0;
 }
 
-/* The agent's process is ended; what it has told the device may still happen. */
 static int fence_look(void *runner, const char *agent, struct err *ret_err)
 {
 	(void)runner;
@@ -199,6 +198,7 @@ static int fence_look(void *runner, const char *agent, struct err *ret_err)
 	return 0;
 }
 
+/* The agent's process is ended; what it has told the device may still happen. */
 static void fence_cancel_calls(void *runner, void *ctx)
 {
 	struct fence_run **f;
