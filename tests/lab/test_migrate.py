@@ -28,7 +28,7 @@ MISSING = 3
 SLOW = ("tbf", "rate", "160mbit", "burst", "256kb", "latency", "40ms")
 GAP_S = 2.0             # no figure but a sign that something is wrong; the figures are the demo's
 # Tests end one guest again and again, so what has failed is forgotten at once.
-FORGIVING = {"restart_max": 1000, "restart_window_s": 1}
+FORGIVING = {"restart_max": 30, "restart_window_s": 1}
 
 
 class Trip:
