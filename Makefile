@@ -160,13 +160,13 @@ deps:
 	@packaging/deps.sh install
 
 check: deps
-	+@$(MAKE) --no-print-directory all $(LAB_NEEDS)
+	+@$(MAKE) -s --no-print-directory all $(LAB_NEEDS)
 	+@$(MAKE) --no-print-directory lint
 	+@$(MAKE) --no-print-directory check-unit
 	+@$(MAKE) --no-print-directory check-lab
 
 demo: deps
-	+@$(MAKE) --no-print-directory all $(LAB_NEEDS)
+	+@$(MAKE) -s --no-print-directory all $(LAB_NEEDS)
 	@BUILD=$(abspath $(B)) KEEP=$(KEEP) $(PYTHON) $(DEMO)
 
 bench: $(BENCHES)
