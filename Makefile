@@ -17,7 +17,7 @@
 #	NAME.pure		files that may call nothing but tests/lint/pure_symbols.txt
 #	NAME.units		its tests: X stands for tests/unit/test_X.c
 #	test_X.may		rooms that this test needs beyond the room and its own
-#	PROGRAMS += NAME	BUILD/bin/NAME, with NAME.main, NAME.may, NAME.install (sbin, bin)
+#	PROGRAMS += NAME	BUILD/bin/NAME, with NAME.main, NAME.may, NAME.install (sbin, bin; none: stays here)
 #	MANUALS			its manual pages (scdoc): NAME.SECTION.scd
 #	LAB_NEEDS DEMO BENCHES	what the lab tests need; what make demo runs; targets of make bench
 
@@ -182,8 +182,8 @@ $(B)/man/%: %.scd
 	$(Q)scdoc <$< >$@
 
 install: all $(PAGES)
-	$(foreach p,$(PROGRAMS),install -D -m 0755 $(B)/bin/$p \
-		$(DESTDIR)$(PREFIX)/$($p.install)/$p$(newline))
+	$(foreach p,$(PROGRAMS),$(if $($p.install),install -D -m 0755 $(B)/bin/$p \
+		$(DESTDIR)$(PREFIX)/$($p.install)/$p$(newline)))
 	$(foreach p,$(PAGES),install -D -m 0644 $p \
 		$(DESTDIR)$(PREFIX)/share/man/man$(subst .,,$(suffix $p))/$(notdir $p)$(newline))
 	install -D -m 0644 packaging/completion/domus.bash \

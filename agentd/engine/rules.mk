@@ -4,5 +4,5 @@ engine.dir := agentd/engine
 engine.may := base policy storage hypervisor cluster fence exec proto
 engine.pkg := libcrypto
 engine.units := command engine engine_explore
-test_engine.may := world
-test_engine_explore.may := world
+test_engine.may := world worldkit
+test_engine_explore.may := world worldkit explore

@@ -1,6 +1,20 @@
 # SPDX-License-Identifier: Apache-2.0
 # Whole engines in one process and in virtual time.
-ROOMS += world
+ROOMS += world worldkit explore
 world.dir := tests/sim/world
-world.may := base policy storage hypervisor cluster fence engine kit
-world.pkg := cmocka
+world.may := base policy storage hypervisor cluster fence engine
+
+# For unit tests.
+worldkit.dir := tests/sim/worldkit
+worldkit.may := kit world
+
+explore.dir := tests/sim/explore
+explore.may := base policy storage hypervisor cluster fence engine world
+
+# Not installed; BUILD/domus-sim is what people say.
+PROGRAMS += domus-sim
+domus-sim.main := tests/sim/main.c
+domus-sim.may := base policy storage hypervisor cluster fence exec proto engine world explore
+all: $(B)/domus-sim
+$(B)/domus-sim: $(B)/bin/domus-sim
+	@ln -sfn bin/domus-sim $@

@@ -2,8 +2,8 @@
  * Ready-made clusters in a world. */
 #include "cluster.h"
 
+#include "fail.h"
 #include "hypervisor/spec.h"
-#include "kit/kit.h"
 
 #include <string.h>
 
@@ -58,12 +58,12 @@ struct world *cluster_new(uint64_t seed, uint32_t n_nodes)
 	for (uint32_t i = 1; i <= n_nodes; i++)
 		world_boot(w, i);
 	for (uint32_t i = 1; i <= n_nodes; i++)
-		assert_true(world_until(w, has_ledger, &i, 10 * S));
-	assert_int_equal(engine_cluster_init(world_engine(w, 1), "test", &err), 0);
-	assert_true(world_until(w, is_in, &first, 10 * S));
+		world_must(world_until(w, has_ledger, &i, 10 * S));
+	world_must(engine_cluster_init(world_engine(w, 1), "test", &err) == 0);
+	world_must(world_until(w, is_in, &first, 10 * S));
 	for (uint32_t i = 2; i <= n_nodes; i++) {
-		assert_int_equal(engine_cluster_join(world_engine(w, i), &err), 0);
-		assert_true(world_until(w, is_in, &i, 20 * S));
+		world_must(engine_cluster_join(world_engine(w, i), &err) == 0);
+		world_must(world_until(w, is_in, &i, 20 * S));
 	}
 	for (uint32_t i = 1; i <= n_nodes; i++) {
 		struct command c = { .kind = CMD_NODE_FENCE_SET, .node = i };
@@ -72,7 +72,7 @@ struct world *cluster_new(uint64_t seed, uint32_t n_nodes)
 		STRCPY(c.name, "fence_world");
 		p.value[0] = (char)('0' + i);
 		vec_push(&c.params, p);
-		assert_int_equal(world_order(w, 1, &c, &err), 0);
+		world_must(world_order(w, 1, &c, &err) == 0);
 	}
 	return w;
 }
@@ -86,7 +86,7 @@ void cluster_pool(struct world *w)
 	STRCPY(c.detail, "sim");
 	STRCPY(c.text, CLUSTER_POOL_PATH);
 	if (world_order(w, 1, &c, &err))
-		fail_msg("%s", err.text);
+		world_fail("%s", err.text);
 }
 
 struct command cluster_volume(enum command_kind kind, const char *name)
@@ -130,7 +130,7 @@ struct command cluster_definition(const struct cluster_guest_conf *conf)
 	struct err err = { 0 };
 
 	print_spec(conf, &text);
-	assert_int_equal(spec_parse(buf_cstr(&text), text.len, &spec, &err), 0);
+	world_must(spec_parse(buf_cstr(&text), text.len, &spec, &err) == 0);
 	buf_clear(&text);
 	spec_print(spec, &text);
 	STRCPY(c.name, conf->name);
@@ -156,7 +156,7 @@ void cluster_define(struct world *w, const char *name, uint32_t memory_mib)
 	struct err err = { 0 };
 
 	if (world_order(w, 1, &c, &err))
-		fail_msg("%s", err.text);
+		world_fail("%s", err.text);
 }
 
 void cluster_want(struct world *w, uint32_t node, const char *name, enum desired desired)
@@ -166,7 +166,7 @@ void cluster_want(struct world *w, uint32_t node, const char *name, enum desired
 
 	STRCPY(c.name, name);
 	if (world_order(w, node, &c, &err))
-		fail_msg("%s", err.text);
+		world_fail("%s", err.text);
 }
 
 static bool is_so(struct world *w, void *ctx)
@@ -183,7 +183,7 @@ void cluster_until(struct world *w, struct cluster_wish wish, int64_t us)
 	if (!world_until(w, is_so, &wish, us)) {
 		const struct guest *g = cluster_guest(w, wish.ask, wish.guest);
 
-		fail_msg("%s is %s on node %u, not %s\n%s", wish.guest, g ? guest_state_text(g->state) : "unknown",
+		world_fail("%s is %s on node %u, not %s\n%s", wish.guest, g ? guest_state_text(g->state) : "unknown",
 			 g ? g->owner.node : 0, guest_state_text(wish.state), world_trace(w));
 	}
 }

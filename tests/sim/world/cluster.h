@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0
- * Ready-made clusters in a world, and what tests do with them again and again. All fail the test when it does not go as it must. */
+ * Ready-made clusters in a world, and what tests do with them again and again. All call world_fail when it does not go as it must. */
 #ifndef DOMUS_TESTS_CLUSTER_H
 #define DOMUS_TESTS_CLUSTER_H
 

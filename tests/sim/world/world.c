@@ -11,7 +11,15 @@ static void say(struct world *w, uint32_t node, const char *text)
 {
 	int64_t us = env_now(&w->env).us;
 
-	buf_printf(&w->trace, "%6lld.%03lld ms n%u %s\n", (long long)(us / 1000), (long long)(us % 1000), node, text);
+	buf_printf(&w->trace, "%6lld.%03lld ms ", (long long)(us / 1000), (long long)(us % 1000));
+	if (node)
+		buf_printf(&w->trace, "n%u ", node);
+	buf_printf(&w->trace, "%s\n", text);
+}
+
+void world_note(struct world *w, const char *text)
+{
+	say(w, 0, text);
 }
 
 static void node_log(void *ctx, int priority, const char *text)
@@ -423,14 +431,9 @@ const char *world_trace(struct world *w)
 	return buf_cstr(&w->trace);
 }
 
-const struct world_broken *world_broken(const struct world *w)
+const char *world_broken(const struct world *w)
 {
-	return &w->broken;
-}
-
-size_t world_double_runs(const struct world *w)
-{
-	return w->broken.double_runs;
+	return w->broken[0] ? w->broken : NULL;
 }
 
 struct storage_world *world_disks(struct world *w)
@@ -441,4 +444,9 @@ struct storage_world *world_disks(struct world *w)
 int64_t world_now(struct world *w)
 {
 	return env_now(&w->env).us;
+}
+
+const struct env *world_env(struct world *w)
+{
+	return &w->env;
 }

@@ -27,13 +27,6 @@ struct world_faults {
 	unsigned fence;			/* a call is refused, has no effect, hangs, or is slow */
 };
 
-/* Promises that were broken, and how often. All of it must stay 0. */
-struct world_broken {
-	size_t double_runs;		/* a guest's vCPUs run on two nodes */
-	size_t strangers;		/* they run in a process that the model does not know as the owner's */
-	size_t unmapped;		/* they run without their volumes */
-};
-
 struct world *world_new(uint64_t seed, size_t n_nodes);
 void world_free(struct world *w);
 
@@ -54,7 +47,7 @@ void world_set_wall(struct world *w, uint32_t node, int64_t ahead_us);	/* its wa
 struct engine *world_engine(struct world *w, uint32_t node);	/* NULL while its agent is down */
 struct sim_world *world_guests(struct world *w);
 /* Runs until @cond is true or the virtual @deadline_us from now has passed; says whether it is. Checks
- * after each step what world_broken counts. */
+ * after each step what world_broken tells. */
 bool world_until(struct world *w, bool (*cond)(struct world *w, void *ctx), void *ctx, int64_t deadline_us);
 void world_run(struct world *w, int64_t us);
 
@@ -67,9 +60,12 @@ bool world_powered(const struct world *w, uint32_t node);
 
 /* All that was logged, with the virtual time: equal for equal seeds and orders. */
 const char *world_trace(struct world *w);
-const struct world_broken *world_broken(const struct world *w);
-size_t world_double_runs(const struct world *w);
+/* The first promise that was broken, and how; NULL while all are kept (world_check.c). */
+const char *world_broken(const struct world *w);
 struct storage_world *world_disks(struct world *w);
 int64_t world_now(struct world *w);
+const struct env *world_env(struct world *w);
+/* A line of the trace that is of no node. */
+void world_note(struct world *w, const char *text);
 
 #endif

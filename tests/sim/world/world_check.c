@@ -2,8 +2,21 @@
  * What must be true in a world after every step, whatever happens. */
 #include "world_priv.h"
 
+#include <stdarg.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+
+void world_break(struct world *w, const char *fmt, ...)
+{
+	va_list args;
+
+	if (w->broken[0])
+		return;
+	va_start(args, fmt);
+	vsnprintf(w->broken, sizeof(w->broken), fmt, args);
+	va_end(args);
+}
 
 struct look {
 	struct world *w;
@@ -61,14 +74,14 @@ static void check_process(void *ctx, const struct sim_seen *seen)
 	if (!seen->vcpus_run)
 		return;
 	if (sim_world_running(w->guests, &seen->uuid) > 1)
-		w->broken.double_runs++;
+		world_break(w, "a guest runs twice, once on %s", seen->node);
 	if (!look->m)
 		return;
 	g = guest_of(look->m, &seen->uuid);
 	if (!g || g->owner.node != (uint32_t)atoi(seen->node + 1) || g->owner.epoch != seen->epoch)
-		w->broken.strangers++;
+		world_break(w, "a guest (%s) runs on %s, which is not its owner", g ? g->name : "unknown", seen->node);
 	else if (!has_volumes(w, g))
-		w->broken.unmapped++;
+		world_break(w, "guest %s runs without its volumes", g->name);
 }
 
 void world_check(struct world *w)
@@ -76,4 +89,6 @@ void world_check(struct world *w)
 	struct look look = { w, newest_model(w) };
 
 	sim_world_walk(w->guests, check_process, &look);
+	if (storage_world_violations(w->disks))
+		world_break(w, "a volume was asked for that is another's");
 }

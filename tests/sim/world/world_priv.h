@@ -50,7 +50,7 @@ struct world {
 	VEC(struct packet *) packets;
 	VEC(struct fence_run *) fences;
 	struct buf trace;
-	struct world_broken broken;
+	char broken[ERR_TEXT_MAX];	/* the first broken promise, or "" */
 	uint64_t newest;		/* the highest index that any node has applied */
 };
 
@@ -62,8 +62,9 @@ storage_fault_fn world_storage_fault;
 enum fence_fate { FENCE_WELL, FENCE_REFUSED, FENCE_WITHOUT_EFFECT, FENCE_HANGS };
 enum fence_fate world_fence_fate(struct world *w, int64_t *ret_delay_us);
 
-/* world_check.c: looks at everything; what is broken is counted. */
+/* world_check.c: looks at everything. */
 void world_check(struct world *w);
+void world_break(struct world *w, const char *fmt, ...) __attribute__((format(printf, 2, 3)));	/* only the first is kept */
 
 /* world_order.c */
 bool world_linked(const struct world *w, uint32_t a, uint32_t b);	/* packets would pass between them */

@@ -1,0 +1,206 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * Whether a cluster comes into order when its trouble is over. */
+#include "settle.h"
+
+#include "cast.h"
+
+#include <string.h>
+
+#define S US_PER_S
+#define SETTLE_US (400 * S)	/* a migration to a silent peer may take its whole deadline of 300 s */
+
+struct quiet {
+	struct world *w;
+	const struct shape *shape;
+};
+
+/* Everything in order again, but for who is off. */
+static void make_good(const struct quiet *q)
+{
+	static const struct world_faults none;
+
+	world_split(q->w, 0);
+	world_set_faults(q->w, &none);
+	for (uint32_t n = 1; n <= q->shape->nodes; n++) {
+		world_set_disk(q->w, n, WORLD_DISK_US);
+		world_set_wall(q->w, n, 0);
+	}
+}
+
+/* Whoever was fenced in the end has to be switched on. */
+static void boot_all(const struct quiet *q)
+{
+	for (uint32_t n = 1; n <= q->shape->nodes; n++)
+		if (!world_powered(q->w, n))
+			world_boot(q->w, n);
+}
+
+static void start_agents(const struct quiet *q)
+{
+	for (uint32_t n = 1; n <= q->shape->nodes; n++)
+		if (world_powered(q->w, n) && !world_engine(q->w, n))
+			world_agent_start(q->w, n);
+}
+
+static bool is_current(struct world *w, uint32_t n)
+{
+	struct engine_status s;
+
+	engine_status(world_engine(w, n), &s);
+	return s.current;
+}
+
+static bool first_current(struct world *w, void *ctx)
+{
+	boot_all(ctx);
+	return world_engine(w, 1) && is_current(w, 1);
+}
+
+/* Nodes that were drained take guests again; tried until it is done, for the trouble before may still take an effect. */
+static bool activate_all(struct quiet *q)
+{
+	for (uint32_t n = 1; n <= q->shape->nodes; n++) {
+		struct command c = { .kind = CMD_NODE_ACTIVATE, .node = n };
+		struct err err;
+
+		if (!world_until(q->w, first_current, q, 100 * S))
+			return false;
+		if (world_order(q->w, 1, &c, &err) < 0)
+			n--;
+	}
+	return true;
+}
+
+static bool guest_settled(const struct guest *g)
+{
+	if (g->operation || g->move.phase != MOVE_NONE || g->wants_move)
+		return false;
+	if (g->state == GUEST_HELD || g->state == GUEST_IO_ERROR)	/* a person's turn */
+		return g->desired != DESIRED_STOPPED;
+	return g->state == (enum guest_state[]){ GUEST_STOPPED, GUEST_RUNNING, GUEST_PAUSED }[g->desired];
+}
+
+static bool model_settled(const struct model *m)
+{
+	struct map_iter it = { 0 }, it2 = { 0 };
+	const struct guest *g;
+	const struct node *n;
+
+	while ((g = map_next(m->guests, &it)))
+		if (!guest_settled(g))
+			return false;
+	while ((n = map_next(m->nodes, &it2)))
+		if (!node_online(n) || n->fence_operation || n->fence_wanted)
+			return false;
+	return map_count(m->operations) == 0;
+}
+
+static bool settled(struct world *w, void *ctx)
+{
+	const struct quiet *q = ctx;
+
+	boot_all(q);
+	for (uint32_t n = 1; n <= q->shape->nodes; n++)
+		if (!world_engine(w, n) || !is_current(w, n) || !model_settled(engine_model(world_engine(w, n))))
+			return false;
+	return true;
+}
+
+static bool same_state(struct world *w, void *ctx)
+{
+	const struct quiet *q = ctx;
+	char a[65], b[65];
+
+	if (!settled(w, ctx))
+		return false;
+	for (uint32_t n = 2; n <= q->shape->nodes; n++)
+		if (engine_model(world_engine(w, 1))->index != engine_model(world_engine(w, n))->index ||
+		    strcmp(engine_digest(world_engine(w, 1), a), engine_digest(world_engine(w, n), b)))
+			return false;
+	return true;
+}
+
+static void count_process(void *ctx, const struct sim_seen *seen)
+{
+	(void)seen;
+	++*(size_t *)ctx;
+}
+
+/* What the model says runs, and nothing else. */
+static bool processes_agree(struct world *w)
+{
+	const struct model *m = engine_model(world_engine(w, 1));
+	struct map_iter it = { 0 };
+	const struct guest *g;
+	size_t owned = 0, there = 0;
+
+	while ((g = map_next(m->guests, &it))) {
+		owned += g->owner.node != 0;
+		if (sim_world_running(world_guests(w), &g->uuid) != (g->state == GUEST_RUNNING))
+			return false;
+	}
+	sim_world_walk(world_guests(w), count_process, &there);
+	return owned == there;
+}
+
+/* A volume is open where its guest's process is, privately, and nowhere else. */
+static bool volumes_agree(const struct quiet *q)
+{
+	const struct model *m = engine_model(world_engine(q->w, 1));
+	const struct storage_world *disks = world_disks(q->w);
+
+	for (int64_t i = 1; i <= 2 * q->shape->guests; i++) {
+		struct cast_name volume = cast_name('v', i);
+		const struct guest *user = model_volume_user(m, CLUSTER_POOL, volume.text);
+		bool used = user && user->owner.node;
+
+		if (storage_world_users(disks, CLUSTER_POOL_PATH, volume.text, ACCESS_PRIVATE) != used ||
+		    storage_world_users(disks, CLUSTER_POOL_PATH, volume.text, ACCESS_SHARED))
+			return false;
+	}
+	return true;
+}
+
+const char *settle(struct world *w, const struct shape *shape)
+{
+	struct quiet q = { w, shape };
+
+	make_good(&q);
+	start_agents(&q);
+	boot_all(&q);
+	if (!activate_all(&q) || !world_until(w, settled, &q, SETTLE_US))
+		return "it does not settle";
+	world_run(w, 3 * S);
+	if (!world_until(w, same_state, &q, 100 * S))
+		return "the replicas differ";
+	if (!processes_agree(w))
+		return "what runs is not what the model says";
+	if (!volumes_agree(&q))
+		return "what is open is not what the model says";
+	return NULL;
+}
+
+static void explain_model(struct world *w, uint32_t node, struct buf *out)
+{
+	const struct model *m = engine_model(world_engine(w, node));
+	struct map_iter guest_it = { 0 }, op_it = { 0 };
+	const struct operation *op;
+	const struct guest *g;
+	struct engine_status s;
+
+	engine_status(world_engine(w, node), &s);
+	buf_printf(out, "n%u (%s) at %llu\n", node, s.why_not, (unsigned long long)m->index);
+	while ((g = map_next(m->guests, &guest_it)))
+		buf_printf(out, "  %s: %s wants %s, n%u, operation %llu, %s\n", g->name, guest_state_text(g->state),
+			   desired_text(g->desired), g->owner.node, (unsigned long long)g->operation, move_phase_text(g->move.phase));
+	while ((op = map_next(m->operations, &op_it)))
+		buf_printf(out, "  operation %llu: %s of %s%s by n%u\n", (unsigned long long)op->id, op_kind_text(op->kind), op->guest,
+			   op->volume, op->node);
+}
+
+void settle_explain(struct world *w, const struct shape *shape, struct buf *out)
+{
+	for (uint32_t n = 1; n <= shape->nodes; n++)
+		if (world_engine(w, n))
+			explain_model(w, n, out);
+}

@@ -1,0 +1,151 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * domus-sim: sends a simulated cluster through trouble, and says whether it kept its promises. */
+#include "explore/apart.h"
+#include "explore/shrink.h"
+#include "world/fail.h"
+
+#include <getopt.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+static const char help[] =
+	"usage: domus-sim --seed N [OPTION...]\n"
+	"Sends a simulated cluster through random trouble and says whether it kept its promises: exit status 0, or else 1.\n"
+	"The same options give the same trace, to the letter; its hash stands at the end.\n"
+	"  --seed N      what the trouble is drawn from\n"
+	"  --nodes N     1 to 8; default 3\n"
+	"  --guests N    1 to 200; default 4\n"
+	"  --hours H     of virtual time; default: one run of trouble\n"
+	"  --shrink      of a seed that fails, print the shortest script that still does\n"
+	"  --quiet       without the trace\n";
+
+struct options {
+	struct script script;
+	double hours;
+	bool seeded, shrink, quiet;
+};
+
+void world_fail(const char *fmt, ...)
+{
+	va_list args;
+
+	va_start(args, fmt);
+	vfprintf(stderr, fmt, args);
+	va_end(args);
+	fputc('\n', stderr);
+	exit(1);
+}
+
+static bool number(const char *text, uint64_t least, uint64_t most, uint64_t *ret)
+{
+	char *end;
+
+	*ret = strtoull(text, &end, 10);
+	return end != text && !*end && *text != '-' && *ret >= least && *ret <= most;
+}
+
+static bool set(struct options *o, int option)
+{
+	uint64_t value;
+	char *end;
+
+	switch (option) {
+	case 's': o->seeded = true; return number(optarg, 0, UINT64_MAX, &o->script.seed);
+	case 'n':
+		if (!number(optarg, 1, WORLD_NODES_MAX, &value))
+			return false;
+		o->script.shape.nodes = (uint32_t)value;
+		return true;
+	case 'g':
+		if (!number(optarg, 1, 200, &value))
+			return false;
+		o->script.shape.guests = (uint32_t)value;
+		return true;
+	case 'h': o->hours = strtod(optarg, &end); return !*end && o->hours >= 0;
+	case 'k': o->shrink = true; return true;
+	case 'q': o->quiet = true; return true;
+	default: return false;
+	}
+}
+
+static bool read_options(int argc, char **argv, struct options *o)
+{
+	static const struct option table[] = {
+		{ "seed", required_argument, NULL, 's' },   { "nodes", required_argument, NULL, 'n' },
+		{ "guests", required_argument, NULL, 'g' }, { "hours", required_argument, NULL, 'h' },
+		{ "shrink", no_argument, NULL, 'k' },	    { "quiet", no_argument, NULL, 'q' },
+		{ NULL, 0, NULL, 0 },
+	};
+	int option;
+
+	*o = (struct options){ .script = { .shape = { 3, 4 } } };
+	while ((option = getopt_long(argc, argv, "", table, NULL)) != -1)
+		if (!set(o, option))
+			return false;
+	return o->seeded && optind == argc;
+}
+
+static void print_outcome(const struct script *s, const struct outcome *out)
+{
+	printf("seed %llu: %s\n", (unsigned long long)s->seed, out->failed ? out->what : "all promises kept");
+	printf("trace %016llx, %.3f s simulated, %zu troubles\n", (unsigned long long)out->hash, (double)out->simulated_us / US_PER_S,
+	       out->done);
+}
+
+static bool run(struct options *o)
+{
+	struct buf trace = { 0 };
+	struct outcome out;
+
+	play_seed(&o->script, (int64_t)(o->hours * 3600 * US_PER_S), o->quiet ? NULL : &trace, &out);
+	fputs(buf_cstr(&trace), stdout);
+	print_outcome(&o->script, &out);
+	if (out.failed)
+		printf("again: domus-sim --seed %llu --nodes %u --guests %u --hours %g\n", (unsigned long long)o->script.seed,
+		       o->script.shape.nodes, o->script.shape.guests, o->hours);
+	buf_free(&trace);
+	return !out.failed;
+}
+
+static bool fails(void *ctx, const struct script *script)
+{
+	struct outcome out;
+
+	apart_script(script, &out);
+	fprintf(stderr, "%4zu troubles: %s\n", script->troubles.n, out.failed ? out.what : "kept");
+	*(struct outcome *)ctx = out;
+	return out.failed;
+}
+
+static bool run_and_shrink(struct options *o)
+{
+	struct buf text = { 0 };
+	struct outcome out;
+
+	apart_seed(&o->script, (int64_t)(o->hours * 3600 * US_PER_S), &out);
+	if (!out.failed) {
+		print_outcome(&o->script, &out);
+		return true;
+	}
+	shrink(&o->script, fails, &out);
+	script_print(&o->script, &text);
+	apart_script(&o->script, &out);
+	printf("# %s\n%s", out.what, buf_cstr(&text));
+	buf_free(&text);
+	return false;
+}
+
+int main(int argc, char **argv)
+{
+	struct options o;
+	bool well;
+
+	if (!read_options(argc, argv, &o)) {
+		fputs(help, stderr);
+		return 1;
+	}
+	well = o.shrink ? run_and_shrink(&o) : run(&o);
+	script_free(&o.script);
+	return well ? 0 : 1;
+}
