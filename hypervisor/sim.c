@@ -141,6 +141,7 @@ static struct sim_process *process_new(struct sim_driver *drv, const struct doma
 	p->reboots_in_place = spec->on_reboot == SPEC_AFTER_RESTART;
 	snprintf(p->key, sizeof(p->key), "%s/%s", p->node, id_text(&spec->uuid, uuid));
 	map_put(drv->world->processes, p->key, p);
+	drv->world->changes++;
 	return p;
 }
 

@@ -98,5 +98,7 @@ void sim_world_walk(const struct sim_world *w, void (*fn)(void *ctx, const struc
  * On how many nodes the guest's vCPUs run at this instant: more than one is the end of everything.
  */
 size_t sim_world_running(const struct sim_world *w, const struct id *uuid);
+/* Grows whenever a process comes, goes or changes its state: what was looked at need not be looked at again before. */
+uint64_t sim_world_changes(const struct sim_world *w);
 
 #endif

@@ -18,6 +18,7 @@ struct sim_world {
 	struct map *processes; /* "NODE/UUID" -> struct sim_process, owned */
 	struct map *drivers;   /* node -> struct sim_driver, not owned: agents that live */
 	uint64_t serial;       /* of the last process made: our pids */
+	uint64_t changes;      /* see sim_world_changes */
 };
 
 enum sim_phase { SIM_TRANSFERRING, SIM_SWITCHING_OVER, SIM_CONFIRMING };

@@ -133,6 +133,7 @@ static const char *transfer(struct sim_process *source)
 	}
 	s->phase = SIM_SWITCHING_OVER;
 	source->vcpus = false;
+	source->world->changes++;
 	step_in(source, conf->switchover_us);
 	return NULL;
 }
@@ -145,6 +146,7 @@ static const char *switch_over(struct sim_process *source)
 	if (broken)
 		return broken;
 	target->info.state = DOMAIN_LOADED;
+	target->world->changes++;
 	sim_tell(target, DOMAIN_EV_LOADED, "everything is here");
 	source->stream->phase = SIM_CONFIRMING;
 	step_in(source, source->world->conf.confirm_us);
@@ -163,6 +165,7 @@ static const char *confirm(struct sim_process *source)
 	source->info.total_ms =
 		source->info.downtime_ms + (uint32_t)(conf->transfer_us / US_PER_MS);
 	source->info.state = DOMAIN_SENT;
+	source->world->changes++;
 	sim_tell(source, DOMAIN_EV_SENT, "sent and confirmed");
 	return NULL;
 }

@@ -33,6 +33,7 @@ static void process_free(void *value)
 {
 	struct sim_process *p = value;
 
+	p->world->changes++;
 	sim_stream_free(p);
 	env_cancel(&p->world->env, &p->step_timer);
 	env_cancel(&p->world->env, &p->guest_timer);
@@ -81,6 +82,7 @@ const char *sim_fault(const struct sim_process *p, enum sim_point point)
 
 void sim_set_state(struct sim_process *p, enum domain_state state, const char *why)
 {
+	p->world->changes++;
 	p->info.state = state;
 	p->vcpus = state_runs(state);
 	p->info.was_running |= p->vcpus;
@@ -288,6 +290,11 @@ void sim_world_walk(const struct sim_world *w, void (*fn)(void *ctx, const struc
 
 		fn(ctx, &seen);
 	}
+}
+
+uint64_t sim_world_changes(const struct sim_world *w)
+{
+	return w->changes;
 }
 
 struct running_count {

@@ -25,6 +25,7 @@ struct storage_world {
 	storage_fault_fn *fault;
 	void *fault_ctx;
 	unsigned violations;
+	uint64_t changes;
 };
 
 /* One pool of one node. */
@@ -107,8 +108,14 @@ void storage_world_node_gone(struct storage_world *w, uint32_t node)
 	struct map_iter it = { 0 };
 	struct disk *d;
 
+	w->changes++;
 	while ((d = map_next(w->disks, &it)))
 		drop_user(d, node);
+}
+
+uint64_t storage_world_changes(const struct storage_world *w)
+{
+	return w->changes;
 }
 
 unsigned storage_world_violations(const struct storage_world *w)
@@ -266,10 +273,11 @@ static void job_due(void *arg)
 {
 	struct job *j = arg, end;
 	struct sim *s = j->sim;
-	const struct storage_world *w = s->world;
+	struct storage_world *w = s->world;
 	struct err err = { 0 };
 	char path[KEY_MAX + 4];
 
+	w->changes++;
 	if (j->fault < 0)
 		err_set(&err, j->fault, "volume %s: the simulated disk failed", j->volume);
 	else if (effects[j->op])

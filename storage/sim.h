@@ -47,5 +47,7 @@ unsigned storage_world_violations(const struct storage_world *w);
 /* How many nodes have the volume mapped in @mode. */
 size_t storage_world_users(const struct storage_world *w, const char *path, const char *volume,
 			   enum access_mode mode);
+/* Grows whenever a volume, or who has it mapped, may have changed. */
+uint64_t storage_world_changes(const struct storage_world *w);
 
 #endif

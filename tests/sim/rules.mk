@@ -2,14 +2,16 @@
 # Whole engines in one process and in virtual time.
 ROOMS += world worldkit explore
 world.dir := tests/sim/world
-world.may := base policy storage hypervisor cluster fence engine
+world.may := base policy storage hypervisor cluster fence exec proto engine
 
 # For unit tests.
 worldkit.dir := tests/sim/worldkit
 worldkit.may := kit world
 
 explore.dir := tests/sim/explore
-explore.may := base policy storage hypervisor cluster fence engine world
+explore.may := base policy storage hypervisor cluster fence exec proto engine world
+explore.units := world_check
+test_world_check.may := worldkit
 
 # Not installed; BUILD/domus-sim is what people say.
 PROGRAMS += domus-sim

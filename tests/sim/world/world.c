@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  * A world of whole engines: nodes, their disks and their power. */
+#include "witness.h"
 #include "world_priv.h"
 
 #include <assert.h>
@@ -289,6 +290,7 @@ struct world *world_new(uint64_t seed, size_t n_nodes)
 	venv_set_wall(w->venv, (struct wall){ INT64_C(1700000000) * US_PER_S });
 	w->guests = sim_world_new(&w->env, NULL, &world_hypervisor_hooks, w);
 	w->disks = storage_world_new();
+	w->witness = witness_new();
 	storage_world_faults(w->disks, world_storage_fault, w);
 	w->backend = storage_world_backend(w->disks);
 	w->backends[0] = &w->backend;
@@ -308,6 +310,7 @@ struct world *world_new(uint64_t seed, size_t n_nodes)
 
 void world_free(struct world *w)
 {
+	struct world_sent **sent;
 	struct fence_run **f;
 
 	if (!w)
@@ -324,8 +327,12 @@ void world_free(struct world *w)
 		free(*f);
 	}
 	vec_free(&w->fences);
+	vec_each(sent, &w->sent)
+		free(*sent);
+	vec_free(&w->sent);
 	sim_world_free(w->guests);
 	storage_world_free(w->disks);
+	witness_free(w->witness);
 	venv_free(w->venv);
 	buf_free(&w->trace);
 	free(w);
@@ -360,6 +367,8 @@ void world_run(struct world *w, int64_t us)
 }
 
 struct order_wait {
+	struct world *w;
+	struct command_id id;
 	bool done;
 	struct err err;
 };
@@ -368,7 +377,7 @@ static void order_done(void *ctx, const struct err *err, uint64_t index)
 {
 	struct order_wait *wait = ctx;
 
-	(void)index;
+	witness_told(wait->w, &wait->id, index);
 	wait->done = true;
 	wait->err = *err;
 }
@@ -381,9 +390,8 @@ static bool is_done(struct world *w, void *ctx)
 
 int world_order(struct world *w, uint32_t node, struct command *c, struct err *ret_err)
 {
-	struct order_wait wait = { 0 };
-	struct command_id id;
-	int rc = engine_submit(w->nodes[node].engine, c, order_done, &wait, &id, ret_err);
+	struct order_wait wait = { .w = w };
+	int rc = engine_submit(w->nodes[node].engine, c, order_done, &wait, &wait.id, ret_err);
 
 	command_free(c);
 	if (rc < 0)
@@ -397,17 +405,32 @@ int world_order(struct world *w, uint32_t node, struct command *c, struct err *r
 	return wait.err.code;
 }
 
-static void sent(void *ctx, const struct err *err, uint64_t index)
+/* Of a command that nobody waits for; kept until its outcome is told, or the world ends. */
+struct world_sent {
+	struct world *w;
+	struct command_id id;
+};
+
+static void sent_done(void *ctx, const struct err *err, uint64_t index)
 {
-	(void)ctx, (void)err, (void)index;
+	struct world_sent *sent = ctx;
+
+	(void)err;
+	witness_told(sent->w, &sent->id, index);
+	vec_drop(&sent->w->sent, sent);
+	free(sent);
 }
 
 void world_send(struct world *w, uint32_t node, struct command *c)
 {
-	struct command_id id;
+	struct world_sent *sent = mem_new(struct world_sent);
 	struct err err;
 
-	engine_submit(w->nodes[node].engine, c, sent, w, &id, &err);
+	sent->w = w;
+	if (engine_submit(w->nodes[node].engine, c, sent_done, sent, &sent->id, &err) < 0)
+		free(sent);
+	else
+		vec_push(&w->sent, sent);
 	command_free(c);
 }
 

@@ -1,11 +1,24 @@
 /* SPDX-License-Identifier: Apache-2.0
  * What must be true in a world after every step, whatever happens. */
+#include "witness.h"
 #include "world_priv.h"
 
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+
+/* A guest whose vCPUs run, and where. */
+struct running {
+	struct id uuid;
+	const char *node;
+	uint64_t epoch;
+};
+
+struct look {
+	VEC(struct running) running;		/* by uuid */
+	VEC(const struct guest *) guests;	/* of the newest state that there was; by uuid */
+};
 
 void world_break(struct world *w, const char *fmt, ...)
 {
@@ -18,36 +31,36 @@ void world_break(struct world *w, const char *fmt, ...)
 	va_end(args);
 }
 
-struct look {
-	struct world *w;
-	const struct model *m;		/* nothing newer was ever applied; NULL: whoever did has gone */
-};
-
-/* Of those that are up, if it has applied all that anybody ever has. */
-static const struct model *newest_model(struct world *w)
+static void add_running(void *ctx, const struct sim_seen *seen)
 {
-	const struct model *newest = NULL;
+	struct look *look = ctx;
 
-	for (uint32_t i = 1; i <= w->n_nodes; i++) {
-		const struct model *m = w->nodes[i].engine ? engine_model(w->nodes[i].engine) : NULL;
-
-		if (m && (!newest || m->index > newest->index))
-			newest = m;
-	}
-	if (newest && newest->index > w->newest)
-		w->newest = newest->index;
-	return newest && newest->index == w->newest ? newest : NULL;
+	if (seen->vcpus_run)
+		vec_push(&look->running, (struct running){ seen->uuid, seen->node, seen->epoch });
 }
 
-static const struct guest *guest_of(const struct model *m, const struct id *uuid)
+static int compare_running(const void *a, const void *b)
+{
+	return id_compare(&((const struct running *)a)->uuid, &((const struct running *)b)->uuid);
+}
+
+static int compare_guests(const void *a, const void *b)
+{
+	return id_compare(&(*(const struct guest *const *)a)->uuid, &(*(const struct guest *const *)b)->uuid);
+}
+
+static void gather(struct world *w, struct look *look)
 {
 	struct map_iter it = { 0 };
 	const struct guest *g;
 
-	while ((g = map_next(m->guests, &it)))
-		if (id_equal(&g->uuid, uuid))
-			return g;
-	return NULL;
+	sim_world_walk(w->guests, add_running, look);
+	while ((g = map_next(witness_model(w->witness)->guests, &it)))
+		vec_push(&look->guests, g);
+	if (look->running.n)
+		qsort(look->running.v, look->running.n, sizeof(look->running.v[0]), compare_running);
+	if (look->guests.n)
+		qsort(look->guests.v, look->guests.n, sizeof(look->guests.v[0]), compare_guests);
 }
 
 static bool has_volumes(struct world *w, const struct guest *g)
@@ -55,7 +68,7 @@ static bool has_volumes(struct world *w, const struct guest *g)
 	const struct guest_volume *v;
 
 	vec_each(v, &g->volumes) {
-		const struct pool *p = model_pool(newest_model(w), v->pool);
+		const struct pool *p = model_pool(witness_model(w->witness), v->pool);
 
 		if (!p || (!storage_world_users(w->disks, p->path, v->name, ACCESS_PRIVATE) &&
 			   !storage_world_users(w->disks, p->path, v->name, ACCESS_SHARED)))
@@ -65,30 +78,44 @@ static bool has_volumes(struct world *w, const struct guest *g)
 }
 
 /* A vCPU runs only at the owner, which before a hand-over is the source. */
-static void check_process(void *ctx, const struct sim_seen *seen)
+static void check_running(struct world *w, const struct running *r, const struct guest *g, bool volumes)
 {
-	struct look *look = ctx;
-	struct world *w = look->w;
-	const struct guest *g;
-
-	if (!seen->vcpus_run)
-		return;
-	if (sim_world_running(w->guests, &seen->uuid) > 1)
-		world_break(w, "a guest runs twice, once on %s", seen->node);
-	if (!look->m)
-		return;
-	g = guest_of(look->m, &seen->uuid);
-	if (!g || g->owner.node != (uint32_t)atoi(seen->node + 1) || g->owner.epoch != seen->epoch)
-		world_break(w, "a guest (%s) runs on %s, which is not its owner", g ? g->name : "unknown", seen->node);
-	else if (!has_volumes(w, g))
+	if (!g || g->owner.node != (uint32_t)atoi(r->node + 1) || g->owner.epoch != r->epoch)
+		world_break(w, "guest %s runs on %s, which is not its owner", g ? g->name : "?", r->node);
+	else if (volumes && !has_volumes(w, g))
 		world_break(w, "guest %s runs without its volumes", g->name);
+}
+
+static void check_all_running(struct world *w, const struct look *look, bool volumes)
+{
+	size_t at = 0;
+
+	for (size_t i = 0; i < look->running.n; i++) {
+		const struct running *r = &look->running.v[i];
+
+		if (i && id_equal(&r[-1].uuid, &r->uuid))
+			world_break(w, "a guest runs on %s and on %s", r[-1].node, r->node);
+		while (at < look->guests.n && id_compare(&look->guests.v[at]->uuid, &r->uuid) < 0)
+			at++;
+		check_running(w, r, at < look->guests.n && id_equal(&look->guests.v[at]->uuid, &r->uuid) ? look->guests.v[at] : NULL,
+			      volumes);
+	}
 }
 
 void world_check(struct world *w)
 {
-	struct look look = { w, newest_model(w) };
+	uint64_t guests = sim_world_changes(w->guests), disks = storage_world_changes(w->disks);
+	bool applied = witness_look(w), moved = guests != w->seen_guests || disks != w->seen_disks;
+	struct look look = { 0 };
 
-	sim_world_walk(w->guests, check_process, &look);
+	if (!applied && !moved)
+		return;
+	w->seen_guests = guests;
+	w->seen_disks = disks;
+	gather(w, &look);
+	check_all_running(w, &look, moved);
+	vec_free(&look.running);
+	vec_free(&look.guests);
 	if (storage_world_violations(w->disks))
 		world_break(w, "a volume was asked for that is another's");
 }

@@ -9,6 +9,8 @@
 #include "storage/storage.h"
 
 struct fence_run;
+struct witness;
+struct world_sent;
 struct packet;
 
 struct world_node {
@@ -49,9 +51,11 @@ struct world {
 	struct env_timer *ring_timer;
 	VEC(struct packet *) packets;
 	VEC(struct fence_run *) fences;
+	VEC(struct world_sent *) sent;	/* commands whose outcome nobody was told yet */
 	struct buf trace;
 	char broken[ERR_TEXT_MAX];	/* the first broken promise, or "" */
-	uint64_t newest;		/* the highest index that any node has applied */
+	struct witness *witness;
+	uint64_t seen_guests, seen_disks;	/* how much had changed when all was looked at last */
 };
 
 /* world_fault.c */
