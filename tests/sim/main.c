@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  * domus-sim: sends a simulated cluster through trouble, and says whether it kept its promises. */
 #include "explore/apart.h"
+#include "explore/case.h"
 #include "explore/shrink.h"
 #include "world/fail.h"
 
@@ -10,20 +11,26 @@
 #include <stdlib.h>
 
 static const char help[] =
-	"usage: domus-sim --seed N [OPTION...]\n"
+	"usage: domus-sim --seed N | --script FILE [OPTION...]\n"
 	"Sends a simulated cluster through random trouble and says whether it kept its promises: exit status 0, or else 1.\n"
 	"The same options give the same trace, to the letter; its hash stands at the end.\n"
 	"  --seed N      what the trouble is drawn from\n"
+	"  --script FILE the trouble itself, as --shrink prints it\n"
 	"  --nodes N     1 to 8; default 3\n"
 	"  --guests N    1 to 200; default 4\n"
 	"  --hours H     of virtual time; default: one run of trouble\n"
-	"  --shrink      of a seed that fails, print the shortest script that still does\n"
-	"  --quiet       without the trace\n";
+	"  --shrink      of what fails, print the shortest script that still does\n"
+	"  --story       instead of the trace only what a person would tell\n"
+	"  --quiet       without the trace\n"
+	"\n"
+	"       domus-sim --case DIR [--update]\n"
+	"Plays DIR/script, and compares what a person would tell with DIR/log.expect; --update writes that anew.\n";
 
 struct options {
 	struct script script;
 	double hours;
-	bool seeded, shrink, quiet;
+	const char *file, *folder;	/* of a script, of a case; or NULL */
+	bool seeded, shrink, story, quiet, update;
 };
 
 void world_fail(const char *fmt, ...)
@@ -65,6 +72,10 @@ static bool set(struct options *o, int option)
 	case 'h': o->hours = strtod(optarg, &end); return !*end && o->hours >= 0;
 	case 'k': o->shrink = true; return true;
 	case 'q': o->quiet = true; return true;
+	case 't': o->story = true; return true;
+	case 'c': o->folder = optarg; return true;
+	case 'f': o->file = optarg; return true;
+	case 'u': o->update = true; return true;
 	default: return false;
 	}
 }
@@ -75,6 +86,8 @@ static bool read_options(int argc, char **argv, struct options *o)
 		{ "seed", required_argument, NULL, 's' },   { "nodes", required_argument, NULL, 'n' },
 		{ "guests", required_argument, NULL, 'g' }, { "hours", required_argument, NULL, 'h' },
 		{ "shrink", no_argument, NULL, 'k' },	    { "quiet", no_argument, NULL, 'q' },
+		{ "story", no_argument, NULL, 't' },	    { "case", required_argument, NULL, 'c' },
+		{ "update", no_argument, NULL, 'u' },	    { "script", required_argument, NULL, 'f' },
 		{ NULL, 0, NULL, 0 },
 	};
 	int option;
@@ -83,7 +96,7 @@ static bool read_options(int argc, char **argv, struct options *o)
 	while ((option = getopt_long(argc, argv, "", table, NULL)) != -1)
 		if (!set(o, option))
 			return false;
-	return o->seeded && optind == argc;
+	return o->seeded + !!o->folder + !!o->file == 1 && optind == argc;
 }
 
 static void print_outcome(const struct script *s, const struct outcome *out)
@@ -93,18 +106,26 @@ static void print_outcome(const struct script *s, const struct outcome *out)
 	       out->done);
 }
 
+static int64_t virtual_us(const struct options *o)
+{
+	return (int64_t)(o->hours * 3600 * US_PER_S);
+}
+
 static bool run(struct options *o)
 {
-	struct buf trace = { 0 };
+	struct record record = { 0 }, *to = o->quiet ? NULL : &record;
 	struct outcome out;
 
-	play_seed(&o->script, (int64_t)(o->hours * 3600 * US_PER_S), o->quiet ? NULL : &trace, &out);
-	fputs(buf_cstr(&trace), stdout);
+	if (o->file)
+		play_script(&o->script, to, &out);
+	else
+		play_seed(&o->script, virtual_us(o), to, &out);
+	fputs(buf_cstr(o->story ? &record.story : &record.trace), stdout);
 	print_outcome(&o->script, &out);
-	if (out.failed)
+	if (out.failed && !o->file)
 		printf("again: domus-sim --seed %llu --nodes %u --guests %u --hours %g\n", (unsigned long long)o->script.seed,
 		       o->script.shape.nodes, o->script.shape.guests, o->hours);
-	buf_free(&trace);
+	record_free(&record);
 	return !out.failed;
 }
 
@@ -123,7 +144,10 @@ static bool run_and_shrink(struct options *o)
 	struct buf text = { 0 };
 	struct outcome out;
 
-	apart_seed(&o->script, (int64_t)(o->hours * 3600 * US_PER_S), &out);
+	if (o->file)
+		apart_script(&o->script, &out);
+	else
+		apart_seed(&o->script, virtual_us(o), &out);
 	if (!out.failed) {
 		print_outcome(&o->script, &out);
 		return true;
@@ -136,8 +160,20 @@ static bool run_and_shrink(struct options *o)
 	return false;
 }
 
+static bool run_case(const struct options *o)
+{
+	struct err err = { 0 };
+
+	if (case_play(o->folder, o->update, &err) < 0) {
+		fprintf(stderr, "%s\n", err.text);
+		return false;
+	}
+	return true;
+}
+
 int main(int argc, char **argv)
 {
+	struct err err = { 0 };
 	struct options o;
 	bool well;
 
@@ -145,7 +181,11 @@ int main(int argc, char **argv)
 		fputs(help, stderr);
 		return 1;
 	}
-	well = o.shrink ? run_and_shrink(&o) : run(&o);
+	if (o.file && script_read(o.file, &o.script, &err) < 0) {
+		fprintf(stderr, "%s\n", err.text);
+		return 1;
+	}
+	well = o.folder ? run_case(&o) : o.shrink ? run_and_shrink(&o) : run(&o);
 	script_free(&o.script);
 	return well ? 0 : 1;
 }

@@ -10,8 +10,9 @@ worldkit.may := kit world
 
 explore.dir := tests/sim/explore
 explore.may := base policy storage hypervisor cluster fence exec proto engine world
-explore.units := world_check
+explore.units := world_check cases
 test_world_check.may := worldkit
+test_cases.may := worldkit
 
 # Not installed; BUILD/domus-sim is what people say.
 PROGRAMS += domus-sim

@@ -15,15 +15,15 @@ static void explore(uint64_t seed)
 {
 	struct script script = { .seed = seed, .shape = { seed % 4 ? 3 : 5, 4 } };
 	bool show = getenv("DOMUS_SEED") && !getenv("DOMUS_SEEDS");
-	struct buf trace = { 0 };
+	struct record record = { 0 };
 	struct outcome outcome;
 
-	play_seed(&script, 1, &trace, &outcome);
+	play_seed(&script, 1, &record, &outcome);
 	if (outcome.failed && show)
-		puts(buf_cstr(&trace));
+		puts(buf_cstr(&record.trace));
 	if (outcome.failed)
 		fail_msg("seed %llu: %s", (unsigned long long)seed, outcome.what);
-	buf_free(&trace);
+	record_free(&record);
 	script_free(&script);
 }
 

@@ -5,10 +5,13 @@
 #include "cast.h"
 #include "settle.h"
 
+#include <string.h>
+
 struct play {
 	struct world *w;
 	const struct shape *shape;
 	struct outcome *out;
+	size_t story_from;
 	int64_t since_us;		/* what the troubles' times count from */
 	struct env_timer *timer;	/* of the next trouble */
 };
@@ -89,6 +92,13 @@ static void begin(struct play *p, const struct script *s, struct outcome *ret)
 	*p = (struct play){ .shape = &s->shape, .out = ret };
 	p->w = cast_new(s->seed, &s->shape);
 	p->since_us = world_now(p->w);
+	p->story_from = strlen(world_story(p->w));
+}
+
+void record_free(struct record *r)
+{
+	buf_free(&r->trace);
+	buf_free(&r->story);
 }
 
 /* FNV-1a, of 64 bits. */
@@ -101,28 +111,31 @@ static uint64_t hash_of(const char *text)
 	return hash;
 }
 
-static void end(struct play *p, struct buf *trace)
+static void end(struct play *p, struct record *record)
 {
+	if (!p->out->failed)
+		world_note(p->w, "all promises kept");
 	p->out->hash = hash_of(world_trace(p->w));
 	p->out->simulated_us = world_now(p->w);
-	if (trace) {
-		buf_str(trace, world_trace(p->w));
+	if (record) {
+		buf_str(&record->trace, world_trace(p->w));
+		buf_str(&record->story, world_story(p->w) + p->story_from);
 		if (p->out->failed)
-			settle_explain(p->w, p->shape, trace);
+			settle_explain(p->w, p->shape, &record->trace);
 	}
 	world_free(p->w);
 }
 
-void play_script(const struct script *script, struct buf *trace, struct outcome *ret)
+void play_script(const struct script *script, struct record *record, struct outcome *ret)
 {
 	struct play p;
 
 	begin(&p, script, ret);
 	play_troubles(&p, &script->troubles, 0);
-	end(&p, trace);
+	end(&p, record);
 }
 
-void play_seed(struct script *script, int64_t us, struct buf *trace, struct outcome *ret)
+void play_seed(struct script *script, int64_t us, struct record *record, struct outcome *ret)
 {
 	uint64_t random = script->seed * 977 + 1;
 	struct play p;
@@ -133,5 +146,5 @@ void play_seed(struct script *script, int64_t us, struct buf *trace, struct outc
 		from = script->troubles.n;
 		trouble_draw(&random, &script->shape, &script->troubles);
 	} while (play_troubles(&p, &script->troubles, from) && world_now(p.w) < us);
-	end(&p, trace);
+	end(&p, record);
 }

@@ -14,10 +14,16 @@ struct outcome {
 	size_t done;			/* troubles */
 };
 
-/* @trace may be NULL; else what happened is added to it, and when it failed what each node knew then. */
-void play_script(const struct script *script, struct buf *trace, struct outcome *ret);
+/* What happened: all of it, and when it failed what each node knew then; and what a person would tell of it, from the set-up on. */
+struct record {
+	struct buf trace, story;
+};
+void record_free(struct record *r);
+
+/* @record may be NULL; else it is added to. */
+void play_script(const struct script *script, struct record *record, struct outcome *ret);
 
 /* Draws trouble from @script's seed, until @us of virtual time have gone by, and plays it. The script then holds what was drawn. */
-void play_seed(struct script *script, int64_t us, struct buf *trace, struct outcome *ret);
+void play_seed(struct script *script, int64_t us, struct record *record, struct outcome *ret);
 
 #endif

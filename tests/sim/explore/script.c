@@ -74,3 +74,20 @@ int script_parse(const char *text, struct script *ret, struct err *ret_err)
 	*ret = s;
 	return 0;
 }
+
+int script_read(const char *path, struct script *ret, struct err *ret_err)
+{
+	_cleanup_(buf_free) struct buf text = { 0 };
+	FILE *f = fopen(path, "re");
+	char chunk[4096];
+	size_t n;
+
+	if (!f)
+		return err_set(ret_err, -EIO, "cannot open %s", path);
+	while ((n = fread(chunk, 1, sizeof(chunk), f)) > 0)
+		buf_add(&text, chunk, n);
+	fclose(f);
+	if (script_parse(buf_cstr(&text), ret, ret_err) < 0)
+		return err_prefix(ret_err, path);
+	return 0;
+}

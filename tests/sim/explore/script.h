@@ -23,5 +23,7 @@ void script_free(struct script *s);
 void script_print(const struct script *s, struct buf *out);
 /* 0, or -EINVAL with the line that is wrong; nothing is owned then. */
 int script_parse(const char *text, struct script *ret, struct err *ret_err);
+/* The same of a file; -EIO when it cannot be read. */
+int script_read(const char *path, struct script *ret, struct err *ret_err);
 
 #endif

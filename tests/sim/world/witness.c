@@ -29,6 +29,7 @@ struct witness {
 	struct state *state;
 	VEC(struct noted) log;		/* of index i + 1 */
 	struct map *applied;		/* command -> anything */
+	uint64_t told_event;		/* the last event that is in the world's story */
 	struct map *owners;		/* guest -> struct owner: the last that had one; node 0 when nobody has */
 	VEC(struct told) told;		/* not yet looked at */
 	struct {
@@ -185,6 +186,21 @@ static void check_once(struct world *w, const struct ledger_entry *e, bool fresh
 	map_put(x->applied, key, x);
 }
 
+static void tell_events(struct world *w)
+{
+	const struct model *m = witness_model(w->witness);
+	const struct event *event;
+
+	if (m->events.n && m->events.v[m->events.n - 1].seq == w->witness->told_event)
+		return;
+	vec_each(event, &m->events) {
+		if (event->seq <= w->witness->told_event)
+			continue;
+		world_tell(w, event->subject, event->text);
+		w->witness->told_event = event->seq;
+	}
+}
+
 void witness_entry(struct world *w, const struct ledger_entry *e)
 {
 	struct witness *x = w->witness;
@@ -194,6 +210,7 @@ void witness_entry(struct world *w, const struct ledger_entry *e)
 	vec_push(&x->log, (struct noted){ e->id, e->term, sum_of(e) });
 	check_once(w, e, r.fresh);
 	check_owners(w, &d);
+	tell_events(w);
 	if (d.c.kind != COMMAND_KIND_INVALID)
 		command_free(&d.c);
 }

@@ -18,9 +18,27 @@ static void say(struct world *w, uint32_t node, const char *text)
 	buf_printf(&w->trace, "%s\n", text);
 }
 
+void world_tell(struct world *w, const char *subject, const char *text)
+{
+	int64_t tenths = env_now(&w->env).us / (US_PER_S / 10);
+
+	buf_printf(&w->story, "%5lld.%lld s ", (long long)(tenths / 10), (long long)(tenths % 10));
+	if (subject)
+		buf_printf(&w->story, "%s: ", subject);
+	buf_printf(&w->story, "%s\n", text);
+}
+
 void world_note(struct world *w, const char *text)
 {
 	say(w, 0, text);
+	world_tell(w, NULL, text);
+}
+
+/* What happens to a node, and its agent cannot say. */
+static void befalls(struct world_node *n, const char *text)
+{
+	say(n->w, n->id, text);
+	world_tell(n->w, n->name, text);
 }
 
 static void node_log(void *ctx, int priority, const char *text)
@@ -263,7 +281,7 @@ void world_boot(struct world *w, uint32_t node)
 
 	n->powered = true;
 	n->incarnation = id_random(&w->env);
-	say(w, node, "boots");
+	befalls(n, "boots");
 	world_agent_start(w, node);
 	world_ring_soon(w, WORLD_TOKEN_US / 10);
 }
@@ -272,7 +290,7 @@ void world_crash(struct world *w, uint32_t node)
 {
 	struct world_node *n = &w->nodes[node];
 
-	say(w, node, "loses power");
+	befalls(n, "loses power");
 	n->powered = false;
 	if (n->agent_up)
 		world_agent_kill(w, node);
@@ -335,6 +353,7 @@ void world_free(struct world *w)
 	witness_free(w->witness);
 	venv_free(w->venv);
 	buf_free(&w->trace);
+	buf_free(&w->story);
 	free(w);
 }
 
@@ -452,6 +471,11 @@ struct sim_world *world_guests(struct world *w)
 const char *world_trace(struct world *w)
 {
 	return buf_cstr(&w->trace);
+}
+
+const char *world_story(struct world *w)
+{
+	return buf_cstr(&w->story);
 }
 
 const char *world_broken(const struct world *w)

@@ -60,12 +60,14 @@ bool world_powered(const struct world *w, uint32_t node);
 
 /* All that was logged, with the virtual time: equal for equal seeds and orders. */
 const char *world_trace(struct world *w);
+/* What of it a person would tell: trouble, and each event of the cluster once. In tenths of a second. */
+const char *world_story(struct world *w);
 /* The first promise that was broken, and how; NULL while all are kept (world_check.c). */
 const char *world_broken(const struct world *w);
 struct storage_world *world_disks(struct world *w);
 int64_t world_now(struct world *w);
 const struct env *world_env(struct world *w);
-/* A line of the trace that is of no node. */
+/* A line of trace and story that is of no node. */
 void world_note(struct world *w, const char *text);
 
 #endif

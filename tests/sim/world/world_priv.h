@@ -52,11 +52,14 @@ struct world {
 	VEC(struct packet *) packets;
 	VEC(struct fence_run *) fences;
 	VEC(struct world_sent *) sent;	/* commands whose outcome nobody was told yet */
-	struct buf trace;
+	struct buf trace, story;
 	char broken[ERR_TEXT_MAX];	/* the first broken promise, or "" */
 	struct witness *witness;
 	uint64_t seen_guests, seen_disks;	/* how much had changed when all was looked at last */
 };
+
+/* world.c: a line of the story. @subject may be NULL. */
+void world_tell(struct world *w, const char *subject, const char *text);
 
 /* world_fault.c */
 extern const struct env_ops world_node_env_ops;		/* of a node: the world's, but for the wall clock */
