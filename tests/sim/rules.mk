@@ -21,3 +21,7 @@ domus-sim.may := base policy storage hypervisor cluster fence exec proto engine 
 all: $(B)/domus-sim
 $(B)/domus-sim: $(B)/bin/domus-sim
 	@ln -sfn bin/domus-sim $@
+
+.PHONY: sim
+sim: $(B)/domus-sim
+	@BUILD=$(abspath $(B)) SEEDS=$(SEEDS) FIRST=$(FIRST) $(PYTHON) tests/sim/sim.py

@@ -215,7 +215,7 @@ static void test_a_replica_differs(void **state)
 
 	(void)state;
 	model_guest(engine_model(world_engine(w, 2)), "g1")->memory_mib++;
-	for (int i = 0; i < 70; i++)
+	for (int i = 0; i < 300; i++)
 		rename_cluster(w);
 	assert_broken(w, "the state of n2");
 }

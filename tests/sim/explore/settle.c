@@ -114,8 +114,11 @@ static bool same_state(struct world *w, void *ctx)
 	if (!settled(w, ctx))
 		return false;
 	for (uint32_t n = 2; n <= q->shape->nodes; n++)
-		if (engine_model(world_engine(w, 1))->index != engine_model(world_engine(w, n))->index ||
-		    strcmp(engine_digest(world_engine(w, 1), a), engine_digest(world_engine(w, n), b)))
+		if (engine_model(world_engine(w, 1))->index != engine_model(world_engine(w, n))->index)
+			return false;
+	engine_digest(world_engine(w, 1), a);
+	for (uint32_t n = 2; n <= q->shape->nodes; n++)
+		if (strcmp(a, engine_digest(world_engine(w, n), b)))
 			return false;
 	return true;
 }
