@@ -142,6 +142,16 @@ size_t storage_world_users(const struct storage_world *w, const char *path, cons
 	return n;
 }
 
+bool storage_world_mapped(const struct storage_world *w, const char *path, const char *volume, uint32_t node)
+{
+	const struct disk *d = find_disk(w, path, volume);
+
+	for (size_t i = 0; d && i < d->users.n; i++)
+		if (d->users.v[i].node == node)
+			return true;
+	return false;
+}
+
 static int do_create(struct job *j, struct err *err)
 {
 	struct storage_world *w = j->sim->world;

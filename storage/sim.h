@@ -47,6 +47,8 @@ unsigned storage_world_violations(const struct storage_world *w);
 /* How many nodes have the volume mapped in @mode. */
 size_t storage_world_users(const struct storage_world *w, const char *path, const char *volume,
 			   enum access_mode mode);
+/* Whether that node has it mapped, in whatever mode. */
+bool storage_world_mapped(const struct storage_world *w, const char *path, const char *volume, uint32_t node);
 /* Grows whenever a volume, or who has it mapped, may have changed. */
 uint64_t storage_world_changes(const struct storage_world *w);
 

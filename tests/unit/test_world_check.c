@@ -145,6 +145,18 @@ static void test_a_second_writer(void **state)
 	assert_broken(w, "another's");
 }
 
+/* As if an entry had given g2 a volume of g1. */
+static void test_two_guests_write_a_volume(void **state)
+{
+	struct world *w = two_guests();
+	struct guest *g = model_guest(witness_model(w->witness), "g2");
+
+	(void)state;
+	STRCPY(g->volumes.v[0].name, "v1");
+	rename_cluster(w);
+	assert_broken(w, "written by");
+}
+
 /* ---- the ledger ---- */
 
 /* As if an entry had given the guest away; nobody reported, and nothing was proven. */
@@ -285,6 +297,7 @@ int main(void)
 		cmocka_unit_test(test_a_guest_runs_without_ownership),
 		cmocka_unit_test(test_a_guest_runs_without_volumes),
 		cmocka_unit_test(test_a_second_writer),
+		cmocka_unit_test(test_two_guests_write_a_volume),
 		cmocka_unit_test(test_an_owner_without_a_proof),
 		cmocka_unit_test(test_a_command_is_lost),
 		cmocka_unit_test(test_an_outcome_that_is_not_true),
