@@ -171,6 +171,18 @@ static void test_an_owner_without_a_proof(void **state)
 	assert_broken(w, "without a proof");
 }
 
+/* As if an entry had proven the end of a life that goes on. */
+static void test_a_proof_that_is_not_true(void **state)
+{
+	struct world *w = two_guests();
+	struct node *n = model_node(witness_model(w->witness), 2);
+
+	(void)state;
+	n->proof = (struct proof){ .kind = PROOF_FENCED, .incarnation = n->incarnation, .index = witness_model(w->witness)->index + 1 };
+	rename_cluster(w);
+	assert_broken(w, "proven off");
+}
+
 /* The last command in what node 3's disk knows to be committed. */
 static struct ledger_entry *last_command(struct world *w)
 {
@@ -299,6 +311,7 @@ int main(void)
 		cmocka_unit_test(test_a_second_writer),
 		cmocka_unit_test(test_two_guests_write_a_volume),
 		cmocka_unit_test(test_an_owner_without_a_proof),
+		cmocka_unit_test(test_a_proof_that_is_not_true),
 		cmocka_unit_test(test_a_command_is_lost),
 		cmocka_unit_test(test_an_outcome_that_is_not_true),
 		cmocka_unit_test(test_a_command_is_applied_twice),

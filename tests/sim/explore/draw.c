@@ -4,6 +4,9 @@
 
 #define RUN 25			/* troubles before all must settle */
 #define GAP_MS 3000
+/* After a guest is told to migrate: when it stands still, and both ends say their word (sim_conf_default's times together). */
+#define HAND_OVER_US (360 * US_PER_MS)
+#define HAND_OVER_WIDTH_US (30 * US_PER_MS)
 
 static uint32_t pick(uint64_t *random, uint32_t n)
 {
@@ -123,6 +126,14 @@ static const struct draw_row *pick_row(uint64_t *random)
 	return &rows[i];
 }
 
+/* Half of them come so close together that one meets what the other has begun. */
+static int64_t gap_us(uint64_t *random, enum trouble_kind after)
+{
+	if (after == TROUBLE_MIGRATE && !pick(random, 3))
+		return HAND_OVER_US + pick(random, HAND_OVER_WIDTH_US);
+	return (int64_t)pick(random, GAP_MS) * US_PER_MS / (pick(random, 2) ? 1 : 100);
+}
+
 void trouble_draw(uint64_t *random, const struct shape *shape, troubles *out)
 {
 	int64_t at_us = 0;
@@ -133,8 +144,7 @@ void trouble_draw(uint64_t *random, const struct shape *shape, troubles *out)
 
 		row->draw(random, shape, t.args);
 		vec_push(out, t);
-		/* Half of them come so close together that one meets what the other has begun. */
-		at_us += (int64_t)pick(random, GAP_MS) * US_PER_MS / (pick(random, 2) ? 1 : 100);
+		at_us += gap_us(random, row->kind);
 	}
 	vec_push(out, (struct trouble){ .at_us = at_us, .kind = TROUBLE_SETTLE });
 }

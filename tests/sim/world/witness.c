@@ -164,6 +164,19 @@ static void check_owners(struct world *w, const struct deed *d)
 		check_owner(w, d, g);
 }
 
+/* A proof says that a life of a node is over: nobody must be in it. */
+static void check_proofs(struct world *w, uint64_t index)
+{
+	for (uint32_t i = 1; i <= w->n_nodes; i++) {
+		const struct node *n = model_node(witness_model(w->witness), i);
+		const struct world_node *really = &w->nodes[i];
+
+		if (n && n->proof.kind != PROOF_NONE && n->proof.index == index && really->powered &&
+		    id_equal(&n->proof.incarnation, &really->incarnation))
+			world_break(w, "n%u is proven off at %" PRIu64 " (%s), and is not", i, index, proof_kind_text(n->proof.kind));
+	}
+}
+
 /* ---- entries ---- */
 
 static uint64_t sum_of(const struct ledger_entry *e)
@@ -213,6 +226,7 @@ void witness_entry(struct world *w, const struct ledger_entry *e)
 	vec_push(&x->log, (struct noted){ e->id, e->term, sum_of(e) });
 	check_once(w, e, r.fresh);
 	check_owners(w, &d);
+	check_proofs(w, e->index);
 	tell_events(w);
 	if (d.c.kind != COMMAND_KIND_INVALID)
 		command_free(&d.c);

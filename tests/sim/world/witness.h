@@ -14,7 +14,7 @@ void witness_free(struct witness *x);
  * To be asked after each step: looks at what nodes have applied since. What is broken goes to world_break:
  * - a node has another entry at an index than the first that applied it: a command was lost there, or a term's history forked;
  * - a command that was applied before has an effect again;
- * - a guest's owner changed without a proof;
+ * - a guest's owner changed without a proof, or a proof is not true;
  * - a node's state is not, byte for byte, the witness's at the same index (looked at now and then: a state that differs stays so).
  * Says whether anything was new.
  */
