@@ -7,6 +7,7 @@
 #include <string.h>
 
 #define S US_PER_S
+#define LOOKS 10
 #define SETTLE_US (400 * S)	/* a migration to a silent peer may take its whole deadline of 300 s */
 
 struct quiet {
@@ -56,27 +57,78 @@ static bool first_current(struct world *w, void *ctx)
 	return world_engine(w, 1) && is_current(w, 1);
 }
 
-/* Nodes that were drained take guests again; tried until it is done, for the trouble before may still take an effect. */
+/* Tried until it is done, for the trouble before may still take an effect. @c owns nothing. */
+static int ask(struct quiet *q, const struct command *c)
+{
+	struct command copy;
+	struct err err;
+	int rc;
+
+	do {
+		if (!world_until(q->w, first_current, q, 100 * S))
+			return -ENOTCONN;
+		copy = *c;
+		rc = world_order(q->w, 1, &copy, &err);
+	} while (rc == -EAGAIN || rc == -ETIMEDOUT);
+	return rc;
+}
+
+/* Nodes that were drained take guests again. */
 static bool activate_all(struct quiet *q)
 {
 	for (uint32_t n = 1; n <= q->shape->nodes; n++) {
 		struct command c = { .kind = CMD_NODE_ACTIVATE, .node = n };
-		struct err err;
 
-		if (!world_until(q->w, first_current, q, 100 * S))
+		if (ask(q, &c) < 0)
 			return false;
-		if (world_order(q->w, 1, &c, &err) < 0)
-			n--;
 	}
 	return true;
+}
+
+/* Given up, or stopped by its disk: a person has to say that it is to go on. */
+static bool waits_for_a_person(const struct guest *g)
+{
+	return (g->state == GUEST_HELD || g->state == GUEST_IO_ERROR) && g->desired != DESIRED_STOPPED;
+}
+
+static bool has_volumes(const struct model *m, const struct guest *g)
+{
+	const struct guest_volume *v;
+
+	vec_each(v, &g->volumes) {
+		const struct volume *volume = model_volume(m, v->pool, v->name);
+
+		if (!volume || volume->state != VOLUME_READY)
+			return false;
+	}
+	return true;
+}
+
+/* Says whether there was one to be started. */
+static bool start_all_waiting(struct quiet *q)
+{
+	bool any = false;
+
+	for (int64_t i = 1; i <= q->shape->guests; i++) {
+		struct command c = { .kind = CMD_GUEST_WANT, .desired = DESIRED_RUNNING };
+		const struct guest *g = cluster_guest(q->w, 1, cast_name('g', i).text);
+
+		if (!g || !waits_for_a_person(g) || !has_volumes(engine_model(world_engine(q->w, 1)), g))
+			continue;
+		any = true;
+		STRCPY(c.name, g->name);
+		if (ask(q, &c) == -ENOTCONN)
+			break;
+	}
+	return any;
 }
 
 static bool guest_settled(const struct guest *g)
 {
 	if (g->operation || g->move.phase != MOVE_NONE || g->wants_move)
 		return false;
-	if (g->state == GUEST_HELD || g->state == GUEST_IO_ERROR)	/* a person's turn */
-		return g->desired != DESIRED_STOPPED;
+	if (waits_for_a_person(g))
+		return true;		/* see comes_to_rest */
 	return g->state == (enum guest_state[]){ GUEST_STOPPED, GUEST_RUNNING, GUEST_PAUSED }[g->desired];
 }
 
@@ -164,6 +216,19 @@ static bool volumes_agree(const struct quiet *q)
 	return true;
 }
 
+/* What a disk did during a migration is told only when that is over: so a person looks again, a few times. */
+static bool comes_to_rest(struct quiet *q)
+{
+	for (int i = 0; i < LOOKS; i++) {
+		if (!world_until(q->w, settled, q, SETTLE_US))
+			return false;
+		world_run(q->w, 3 * S);
+		if (settled(q->w, q) && !start_all_waiting(q))
+			return true;
+	}
+	return false;
+}
+
 const char *settle(struct world *w, const struct shape *shape)
 {
 	struct quiet q = { w, shape };
@@ -171,9 +236,8 @@ const char *settle(struct world *w, const struct shape *shape)
 	make_good(&q);
 	start_agents(&q);
 	boot_all(&q);
-	if (!activate_all(&q) || !world_until(w, settled, &q, SETTLE_US))
+	if (!activate_all(&q) || !comes_to_rest(&q))
 		return "it does not settle";
-	world_run(w, 3 * S);
 	if (!world_until(w, same_state, &q, 100 * S))
 		return "the replicas differ";
 	if (!processes_agree(w))
