@@ -6,9 +6,11 @@
 #include "world/fail.h"
 
 #include <getopt.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 static const char help[] =
 	"usage: domus-sim --seed N | --script FILE [OPTION...]\n"
@@ -42,6 +44,16 @@ void world_fail(const char *fmt, ...)
 	va_end(args);
 	fputc('\n', stderr);
 	exit(1);
+}
+
+/* A failed assertion of the product is a failure like any other. */
+static void aborted(int number)
+{
+	static const char text[] = "it ended by an assertion, or worse: see it in a debugger\n";
+	ssize_t n = write(STDERR_FILENO, text, sizeof(text) - 1);
+
+	(void)number, (void)n;
+	_exit(1);
 }
 
 static bool number(const char *text, uint64_t least, uint64_t most, uint64_t *ret)
@@ -122,9 +134,6 @@ static bool run(struct options *o)
 		play_seed(&o->script, virtual_us(o), to, &out);
 	fputs(buf_cstr(o->story ? &record.story : &record.trace), stdout);
 	print_outcome(&o->script, &out);
-	if (out.failed && !o->file)
-		printf("again: domus-sim --seed %llu --nodes %u --guests %u --hours %g\n", (unsigned long long)o->script.seed,
-		       o->script.shape.nodes, o->script.shape.guests, o->hours);
 	record_free(&record);
 	return !out.failed;
 }
@@ -181,6 +190,8 @@ int main(int argc, char **argv)
 		fputs(help, stderr);
 		return 1;
 	}
+	signal(SIGABRT, aborted);
+	signal(SIGSEGV, aborted);
 	if (o.file && script_read(o.file, &o.script, &err) < 0) {
 		fprintf(stderr, "%s\n", err.text);
 		return 1;

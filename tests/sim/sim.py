@@ -30,6 +30,7 @@ ENDING = re.compile(r"trace ([0-9a-f]{16}), ([\d.]+) s simulated")
 
 class Run(NamedTuple):
     """One run of the program."""
+    options: tuple[str, ...]
     failed: bool
     text: str
     hash: str
@@ -47,7 +48,7 @@ def play(*options: str, script: str | None = None) -> Run:
                           stderr=subprocess.STDOUT, text=True, check=False)
     after = resource.getrusage(resource.RUSAGE_CHILDREN)
     ending = ENDING.search(done.stdout)
-    return Run(done.returncode != 0, done.stdout, ending.group(1) if ending else "",
+    return Run(options, done.returncode != 0, done.stdout, ending.group(1) if ending else "",
                float(ending.group(2)) if ending else 0,
                after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime)
 
@@ -93,7 +94,7 @@ def main() -> int:
     for name, row in figures.items():
         print(f"{name:24}{row['value']:10} {row['unit']}  ({row['min']} to {row['max']}, {row['runs']} runs)")
     for run in failed:
-        print(run.text, end="")
+        print(f"{run.text}again: build/domus-sim {' '.join(run.options)}\n")
     print(f"{each * BLOCKS} seeds: {len(failed)} runs failed")
     out = Path(os.environ.get("BUILD", "build")) / "figures/sim.json"
     out.parent.mkdir(parents=True, exist_ok=True)

@@ -4,8 +4,8 @@
 
 #include "world/fail.h"
 
+#include <signal.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <sys/mman.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -30,10 +30,7 @@ static void judge(int status, struct outcome *ret)
 	if (WIFEXITED(status) && WEXITSTATUS(status) == 0)
 		return;
 	ret->failed = true;
-	if (WIFSIGNALED(status))
-		snprintf(ret->what, sizeof(ret->what), "it ended by signal %d", WTERMSIG(status));
-	else
-		snprintf(ret->what, sizeof(ret->what), "it ended itself");
+	STRCPY(ret->what, WIFSIGNALED(status) && WTERMSIG(status) == SIGALRM ? "it has no end" : "it ended itself");
 }
 
 static void apart(play_fn *fn, struct script *script, int64_t us, struct outcome *ret)
