@@ -6,6 +6,7 @@
 #	make demo [KEEP=1]	three nodes on this machine keep a guest alive
 #	make unit [T="buf map"]	unit tests, or only test_buf and test_map
 #	make sim [SEEDS=N]	a simulated cluster in trouble, N times (default 500)
+#	make model [QUICK=1]	check the models of the protocol with Spin (tests/model)
 #	make check-lab lint golden bench install clean
 #
 # A rules.mk sets plain variables (NAME is the room's or the program's):

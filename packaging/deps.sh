@@ -2,8 +2,10 @@
 # SPDX-License-Identifier: Apache-2.0
 # Debian packages that building, testing and the lab need.
 #
-#	deps.sh check		names what is missing; status 1 if anything is
-#	deps.sh install		installs it as root, else prints the command that does
+#	deps.sh check [model]	names what is missing; status 1 if anything is
+#	deps.sh install [model]	installs it as root, else prints the command that does
+#
+# With the word model: what make model needs, and nothing else.
 #
 # While packages are installed no daemon may start (corosync's would, on the host itself):
 # policy-rc.d says so to invoke-rc.d, and is put back as it was, whatever happens.
@@ -15,6 +17,8 @@ build="gcc libc6-dev make pkg-config python3 libglib2.0-dev libqb-dev libcpg-dev
 tests="libcmocka-dev shellcheck binutils"
 lab="corosync python3-pytest nftables iproute2 util-linux procps qemu-system-x86 qemu-utils cpio
 	xz-utils zstd"
+all="$build $tests $lab"
+model="gcc libc6-dev make python3 spin"
 
 policy=/usr/sbin/policy-rc.d
 saved=$policy.before-domus
@@ -23,8 +27,8 @@ mark="made by domus packaging/deps.sh"
 # One query for all: this runs before each check.
 missing() {
 	# shellcheck disable=SC2086
-	have=" $(dpkg-query -W -f '${db:Status-Status}/${Package} ' $build $tests $lab 2>/dev/null || :)"
-	for package in $build $tests $lab; do
+	have=" $(dpkg-query -W -f '${db:Status-Status}/${Package} ' $all 2>/dev/null || :)"
+	for package in $all; do
 		case $have in
 		*" installed/$package "*) ;;
 		*) printf '%s ' "$package" ;;
@@ -78,10 +82,15 @@ install() {
 }
 
 command=${1:-}
+case ${2:-} in
+'') ;;
+model) all=$model ;;
+*) command= ;;
+esac
 if ! command -v dpkg-query >/dev/null; then
 	echo "deps.sh: not a Debian system; see that the equivalents of these are there:"
 	# shellcheck disable=SC2086
-	echo $build $tests $lab
+	echo $all
 	exit 0
 fi
 wanted=$(missing)
@@ -93,13 +102,13 @@ install)
 	[ -n "$wanted" ] || exit 0
 	if [ "$(id -u)" != 0 ]; then
 		echo "Debian packages are missing: $wanted" >&2
-		echo "Run this, then try again:  sudo $0 install" >&2
+		echo "Run this, then try again:  sudo $0 install${2:+ $2}" >&2
 		exit 1
 	fi
 	install
 	;;
 *)
-	echo "usage: deps.sh check|install" >&2
+	echo "usage: deps.sh check|install [model]" >&2
 	exit 2
 	;;
 esac
