@@ -8,7 +8,7 @@ from typing import Iterator
 
 import pytest
 
-from labkit import Lab, LabError, WebClient, get_page, guest_address, longest_gap, lost_acknowledged, read_counter
+from labkit import Lab, LabError, WebClient, get_page, guest_address, longest_gap, lost_acknowledged, read_counter, wait_for
 from rawguest import RawGuest, web_guest
 
 UUID = "0b4c5a52-7f0f-4c5e-9a55-000000000001"
@@ -74,12 +74,18 @@ def test_a_client_every_10_ms_is_served(run: Run) -> None:
     assert 0 < longest_gap(fetches) < 1
 
 
+def shutdown_reasons(guest: RawGuest) -> list[str]:
+    """Why the guest has shut down, by QEMU's events so far."""
+    guest.qmp.do("query-status")
+    return [event["data"]["reason"] for event in guest.qmp.events if event["event"] == "SHUTDOWN"]
+
+
 def test_power_button_powers_it_off(run: Run) -> None:
     """system_powerdown is all that a graceful stop needs."""
     run.guest.qmp.do("system_powerdown")
     run.guest.qmp.wait_for_status("shutdown")
-    assert [event["data"]["reason"] for event in run.guest.qmp.events if event["event"] == "SHUTDOWN"] == \
-        ["guest-shutdown"]
+    # QEMU is in that state a moment before it says why.
+    assert wait_for(lambda: shutdown_reasons(run.guest), 10, "no word of the shutdown") == ["guest-shutdown"]
 
 
 def test_it_ends_as_it_is_told(run: Run) -> None:
