@@ -9,6 +9,9 @@
 
 #include <stddef.h>
 
+#define COMMAND_SPEC_MAX    (20 * 1024)	/* bytes of a guest's specification */
+#define COMMAND_VOLUMES_MAX 16		/* of one guest */
+
 /* Appends @c. Only what differs from zero is written; equal commands give equal bytes. */
 void command_out(const struct command *c, struct buf *out);
 

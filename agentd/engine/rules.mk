@@ -3,6 +3,6 @@ ROOMS += engine
 engine.dir := agentd/engine
 engine.may := base policy storage hypervisor cluster fence exec proto
 engine.pkg := libcrypto
-engine.units := command engine engine_explore
+engine.units := command state engine engine_explore
 test_engine.may := world worldkit
 test_engine_explore.may := world worldkit explore

@@ -3,35 +3,12 @@
 #include "engine/state.h"
 
 #include "base/jsonw.h"
-#include "base/map.h"
 #include "engine/command.h"
+#include "engine/state_priv.h"
 #include "policy/apply.h"
 
 #include <stdlib.h>
 #include <string.h>
-
-/* So many results per node are remembered. Must exceed what one agent can have under way at once by more than any repetition lags. */
-#define OUTCOMES 8192
-
-struct outcome {
-	uint64_t nonce, index;
-	int code;
-	char *text;			/* NULL when it succeeded */
-};
-
-/* The commands of one life of an agent. A new life starts a new list: in the total order nothing of an old one comes after it. */
-struct origin {
-	uint32_t node;
-	struct id incarnation;
-	uint64_t life;			/* the upper half of its nonces */
-	uint64_t forgotten;		/* highest nonce that was dropped from the list */
-	VEC(struct outcome) outcomes;	/* in rising order of nonces */
-};
-
-struct state {
-	struct model *model;
-	struct map *origins;		/* node -> struct origin */
-};
 
 static void outcome_clear(struct outcome *o)
 {

@@ -30,4 +30,11 @@ int state_outcome(const struct state *s, const struct command_id *id, struct err
 /* Canonical JSON of everything replicated. */
 void state_json(const struct state *s, struct buf *out);
 
+/*
+ * All of it as bytes, and back: a state that was read behaves at the next entries as the one that was written. Equal states give
+ * equal bytes; secrets are included. state_in: 0, or -EBADMSG for anything that state_out would not have written.
+ */
+void state_out(const struct state *s, struct buf *out);
+int state_in(const void *data, size_t len, struct state **ret, struct err *ret_err);
+
 #endif
