@@ -34,13 +34,30 @@ struct ledger_entry {
 
 typedef VEC(struct ledger_entry) ledger_entries;
 
+/*
+ * What the log's beginning has become: it stands for the entries up to @index, which were committed and applied, and are kept no more.
+ */
+struct ledger_snapshot {
+	uint64_t index, term;		/* of the last entry in it; 0: there is none */
+	bool voted;			/* one of those entries had let this store in */
+	void *data;			/* owned by whoever holds the snapshot */
+	size_t len;
+};
+
+/*
+ * Ten thousand guests take some thirty megabytes with their events and reasons; the agent holds it in memory up to three times
+ * while it is taken and written.
+ */
+#define SNAPSHOT_BYTES_MAX (256 * 1024 * 1024)
+
 /* All that a store holds. */
 struct ledger_image {
 	struct id store;		/* random, made with the store */
 	struct id cluster;		/* none: blank */
 	uint64_t promised;		/* highest term promised */
 	uint64_t committed;		/* highest index known to be committed when it was written */
-	ledger_entries entries;		/* from index 1 */
+	struct ledger_snapshot snapshot;
+	ledger_entries entries;		/* from the snapshot's index + 1 */
 };
 
 /* One transaction, in this order. What is zero (or none) stays as it is. */
@@ -48,12 +65,13 @@ struct ledger_write {
 	struct id cluster;
 	uint64_t promised;
 	uint64_t truncate_from;		/* delete this index and all above */
+	struct ledger_snapshot snapshot;	/* replaces the one before; the entries up to its index are deleted */
 	const struct ledger_entry *const *entries;	/* append */
 	size_t n_entries;
 	uint64_t committed;
 };
 
-typedef void store_loaded_fn(void *ctx, struct ledger_image *image, const struct err *err);	/* entries become the callee's; NULL on error */
+typedef void store_loaded_fn(void *ctx, struct ledger_image *image, const struct err *err);	/* entries and snapshot become the callee's; NULL on error */
 typedef void store_written_fn(void *ctx, const struct err *err);
 
 /*

@@ -22,6 +22,9 @@ static const char *const statements[ST_MAX] = {
 	[ST_STATE] = "UPDATE store SET cluster = ?2, promised = ?3, committed = ?4, sum = ?5",
 	[ST_TRUNCATE] = "DELETE FROM entry WHERE idx >= ?1",
 	[ST_APPEND] = "INSERT INTO entry VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)",
+	[ST_FORGET] = "DELETE FROM snapshot",
+	[ST_PART] = "INSERT INTO snapshot VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
+	[ST_COMPACT] = "DELETE FROM entry WHERE idx <= ?1",
 };
 
 /*
@@ -254,10 +257,11 @@ static int step(struct ledger_db *db, enum statement which)
 	return rc == SQLITE_DONE ? SQLITE_OK : rc;
 }
 
-static int truncate_from(struct ledger_db *db, uint64_t index)
+/* @which deletes from, or up to, @index. */
+static int delete(struct ledger_db *db, enum statement which, uint64_t index)
 {
-	sqlite3_bind_int64(db->st[ST_TRUNCATE], 1, (sqlite3_int64)index);
-	return step(db, ST_TRUNCATE);
+	sqlite3_bind_int64(db->st[which], 1, (sqlite3_int64)index);
+	return step(db, which);
 }
 
 static int set_state(struct ledger_db *db, const struct ledger_write *w)
@@ -293,13 +297,48 @@ static int append(struct ledger_db *db, const struct ledger_entry *e)
 	return rc;
 }
 
+static int put_part(struct ledger_db *db, const struct part *p)
+{
+	sqlite3_stmt *st = db->st[ST_PART];
+	int rc;
+
+	sqlite3_bind_int64(st, 1, (sqlite3_int64)p->number);
+	sqlite3_bind_int64(st, 2, (sqlite3_int64)p->count);
+	sqlite3_bind_int64(st, 3, (sqlite3_int64)p->of.index);
+	sqlite3_bind_int64(st, 4, (sqlite3_int64)p->of.term);
+	sqlite3_bind_int64(st, 5, p->of.voted);
+	sqlite3_bind_blob(st, 6, p->of.len ? p->of.data : "", (int)p->of.len, SQLITE_STATIC);
+	sqlite3_bind_int64(st, 7, ledger_sum_part(p));
+	rc = step(db, ST_PART);
+	sqlite3_clear_bindings(st);
+	return rc;
+}
+
+/* Takes the place of the one before, and of the entries that it stands for. */
+static int put_snapshot(struct ledger_db *db, const struct ledger_snapshot *s)
+{
+	struct part p = { .count = s->len / SNAPSHOT_PART_MAX + 1, .of = *s };
+	int rc = step(db, ST_FORGET);
+
+	for (; rc == SQLITE_OK && p.number < p.count; p.number++) {
+		size_t at = p.number * SNAPSHOT_PART_MAX, left = s->len - at;
+
+		p.of.data = (char *)s->data + at;
+		p.of.len = left < SNAPSHOT_PART_MAX ? left : SNAPSHOT_PART_MAX;
+		rc = put_part(db, &p);
+	}
+	return rc == SQLITE_OK ? delete(db, ST_COMPACT, s->index) : rc;
+}
+
 /* If it fails, db->state is ahead of the disk: nothing is written after that. */
 static int write_all(struct ledger_db *db, const struct ledger_write *w)
 {
 	int rc = set_state(db, w);
 
 	if (rc == SQLITE_OK && w->truncate_from)
-		rc = truncate_from(db, w->truncate_from);
+		rc = delete(db, ST_TRUNCATE, w->truncate_from);
+	if (rc == SQLITE_OK && w->snapshot.index)
+		rc = put_snapshot(db, &w->snapshot);
 	for (size_t i = 0; rc == SQLITE_OK && i < w->n_entries; i++)
 		rc = append(db, w->entries[i]);
 	return rc;

@@ -10,12 +10,32 @@
 
 #define PATH_SIZE 1024
 
-enum statement { ST_BEGIN, ST_COMMIT, ST_ROLLBACK, ST_STATE, ST_TRUNCATE, ST_APPEND, ST_MAX };
+/* Of a snapshot in one row. */
+#define SNAPSHOT_PART_MAX ENTRY_DATA_MAX
+
+enum statement {
+	ST_BEGIN,
+	ST_COMMIT,
+	ST_ROLLBACK,
+	ST_STATE,
+	ST_TRUNCATE,
+	ST_APPEND,
+	ST_FORGET,
+	ST_PART,
+	ST_COMPACT,
+	ST_MAX
+};
 
 /* The single row of the table `store`. */
 struct state {
 	struct id store, cluster;
 	uint64_t promised, committed;
+};
+
+/* A row of the table `snapshot`. */
+struct part {
+	uint64_t number, count; /* 0 .. count - 1 */
+	struct ledger_snapshot of; /* its data is this part's */
 };
 
 struct ledger_db {
@@ -29,6 +49,7 @@ struct ledger_db {
 /* What a row's sum must be. */
 sqlite3_int64 ledger_sum_state(const struct state *s);
 sqlite3_int64 ledger_sum_entry(const struct ledger_entry *e);
+sqlite3_int64 ledger_sum_part(const struct part *p);
 
 int ledger_db_sql(struct ledger_db *db, const char *sql); /* SQLite's result code */
 /* Both fill @ret_err and return its code: the database is damaged; SQLite failed at @what. */

@@ -71,6 +71,81 @@ static int load_state(struct ledger_db *db, struct ledger_image *image, struct e
 	return 0;
 }
 
+/* Why the row cannot be the part of @s that comes next; NULL when it can. */
+static const char *fault_in_part(sqlite3_stmt *st, struct part *p, const struct ledger_snapshot *s)
+{
+	const sqlite3_int64 index = sqlite3_column_int64(st, 2), term = sqlite3_column_int64(st, 3);
+
+	if (sqlite3_column_int64(st, 0) != (sqlite3_int64)p->number)
+		return "a part of its snapshot is missing";
+	if (index < 1 || term < 1 || (p->number > 0 && (uint64_t)index != s->index))
+		return "its snapshot is malformed";
+	p->count = (uint64_t)sqlite3_column_int64(st, 1);
+	p->of = (struct ledger_snapshot){ .index = (uint64_t)index,
+					  .term = (uint64_t)term,
+					  .voted = sqlite3_column_int64(st, 4) != 0,
+					  .len = (size_t)sqlite3_column_bytes(st, 5) };
+	p->of.data = (void *)sqlite3_column_blob(st, 5);
+	if (p->of.len > SNAPSHOT_PART_MAX || s->len + p->of.len > SNAPSHOT_BYTES_MAX)
+		return "its snapshot is too long";
+	if (sqlite3_column_int64(st, 6) != ledger_sum_part(p))
+		return "its snapshot has changed by itself";
+	return NULL;
+}
+
+static void add_part(struct ledger_snapshot *s, const struct part *p)
+{
+	char *data = mem_resize(s->data, s->len + p->of.len, 1);
+
+	if (p->of.len)
+		memcpy(data + s->len, p->of.data, p->of.len);
+	*s = (struct ledger_snapshot){ .index = p->of.index,
+				       .term = p->of.term,
+				       .voted = p->of.voted,
+				       .data = data,
+				       .len = s->len + p->of.len };
+}
+
+/* A file of the first version knows none; that later ones have the table has been checked. */
+static bool knows_snapshots(const struct ledger_db *db)
+{
+	return sqlite3_table_column_metadata(db->db, "main", "snapshot", NULL, NULL, NULL, NULL,
+					     NULL, NULL) == SQLITE_OK;
+}
+
+static int load_snapshot(struct ledger_db *db, struct ledger_image *image, struct err *ret_err)
+{
+	sqlite3_stmt *st = prepare(db, "SELECT part, parts, idx, term, voted, data, sum "
+				       "FROM snapshot ORDER BY part");
+	const char *fault = NULL;
+	struct part p = { 0 };
+	int rc = SQLITE_ERROR, r = 0;
+
+	while (st && !fault && (rc = sqlite3_step(st)) == SQLITE_ROW) {
+		fault = fault_in_part(st, &p, &image->snapshot);
+		if (!fault)
+			add_part(&image->snapshot, &p);
+		p.number++;
+	}
+	if (!fault && rc != SQLITE_DONE)
+		r = ledger_db_failed(db, "read", ret_err);
+	else if (!fault && p.number != p.count)
+		fault = "a part of its snapshot is missing";
+	if (fault)
+		r = ledger_db_refuse(db, -EUCLEAN, fault, ret_err);
+	sqlite3_finalize(st);
+	return r;
+}
+
+/* The term of the last entry that was read, and its index. */
+static uint64_t last_read(const struct ledger_image *image, uint64_t *ret_term)
+{
+	size_t n = image->entries.n;
+
+	*ret_term = n ? image->entries.v[n - 1].term : image->snapshot.term;
+	return image->snapshot.index + n;
+}
+
 /* Why the row cannot be entry @index after @last_term; NULL when it can. */
 static const char *fault_in(sqlite3_stmt *st, uint64_t index, uint64_t last_term)
 {
@@ -99,8 +174,7 @@ static int refuse_entry(const struct ledger_db *db, uint64_t index, const char *
 static int load_entry(struct ledger_db *db, sqlite3_stmt *st, struct ledger_image *image,
 		      struct err *ret_err)
 {
-	uint64_t last_term = image->entries.n ? image->entries.v[image->entries.n - 1].term : 0;
-	uint64_t index = image->entries.n + 1;
+	uint64_t last_term, index = last_read(image, &last_term) + 1;
 	const char *fault = fault_in(st, index, last_term);
 	struct id incarnation;
 	struct ledger_entry *e;
@@ -143,17 +217,21 @@ static int load_entries(struct ledger_db *db, struct ledger_image *image, struct
 static int check_whole(const struct ledger_db *db, const struct ledger_image *image,
 		       struct err *ret_err)
 {
-	size_t n = image->entries.n;
+	uint64_t last = image->snapshot.index + image->entries.n;
 
-	if (image->committed > n)
+	if (image->committed > last)
 		return ledger_db_refuse(db, -EUCLEAN, "committed entries are missing", ret_err);
-	if (n && id_is_none(&image->cluster))
+	if (image->committed < image->snapshot.index)
+		return ledger_db_refuse(db, -EUCLEAN,
+					"its snapshot holds what is not committed", ret_err);
+	if (last && id_is_none(&image->cluster))
 		return ledger_db_refuse(db, -EUCLEAN, "it has entries but no cluster", ret_err);
 	return 0;
 }
 
-static void entries_free(struct ledger_image *image)
+static void image_free(struct ledger_image *image)
 {
+	mem_freep(&image->snapshot.data);
 	for (size_t i = 0; i < image->entries.n; i++)
 		mem_freep(&image->entries.v[i].data);
 	vec_free(&image->entries);
@@ -166,22 +244,25 @@ int ledger_db_load(struct ledger_db *db, struct ledger_image *ret_image, struct 
 
 	if (r == 0)
 		r = quick_check(db, ret_err);
-	if (r == 0 && schema_migrate(db->db) != SQLITE_OK)
-		r = ledger_db_failed(db, "bring to this version's format", ret_err);
-	if (r == 0)
-		r = schema_check(db->db, db->path, ret_err);
 	if (r == 0)
 		r = load_state(db, &image, ret_err);
+	if (r == 0 && knows_snapshots(db))
+		r = load_snapshot(db, &image, ret_err);
 	if (r == 0)
 		r = load_entries(db, &image, ret_err);
 	if (r == 0)
 		r = check_whole(db, &image, ret_err);
+	/* What was refused until here is as it was. */
+	if (r == 0 && schema_migrate(db->db) != SQLITE_OK)
+		r = ledger_db_failed(db, "bring to this version's format", ret_err);
+	if (r == 0)
+		r = schema_check(db->db, db->path, ret_err);
 	if (r == 0 && ledger_db_sql(db, "PRAGMA journal_mode = WAL") != SQLITE_OK)
 		r = ledger_db_failed(db, "turn its log on", ret_err);
 	if (r == 0)
 		r = ledger_db_ready(db, ret_err);
 	if (r < 0)
-		entries_free(&image);
+		image_free(&image);
 	else
 		*ret_image = image;
 	return r;

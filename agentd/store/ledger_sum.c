@@ -43,3 +43,11 @@ sqlite3_int64 ledger_sum_entry(const struct ledger_entry *e)
 	sum = sum_number(sum_number(sum, e->id.nonce), (uint64_t)e->stamp_us);
 	return (sqlite3_int64)sum_bytes(sum, e->data, e->len);
 }
+
+sqlite3_int64 ledger_sum_part(const struct part *p)
+{
+	uint64_t sum = sum_number(sum_number(SUM_START, p->number), p->count);
+
+	sum = sum_number(sum_number(sum, p->of.index), p->of.term);
+	return (sqlite3_int64)sum_bytes(sum_number(sum, p->of.voted), p->of.data, p->of.len);
+}

@@ -35,9 +35,22 @@
 	"sum INTEGER NOT NULL" \
 	") STRICT"
 
+/* In parts, so that no value need be longer than an entry's (the limit that opening sets). */
+#define SNAPSHOT_SQL \
+	"CREATE TABLE snapshot (" \
+	"part INTEGER PRIMARY KEY CHECK (part >= 0), " \
+	"parts INTEGER NOT NULL, " \
+	"idx INTEGER NOT NULL, " \
+	"term INTEGER NOT NULL, " \
+	"voted INTEGER NOT NULL, " \
+	"data BLOB NOT NULL, " \
+	"sum INTEGER NOT NULL" \
+	") STRICT"
+
 /* Row i brings version i to i + 1. A row that was released is never changed; a new one is added. */
 static const char *const migrations[] = {
 	STORE_SQL "; " ENTRY_SQL ";",
+	SNAPSHOT_SQL ";",
 };
 
 /* What the last migration leaves, in the order of the names. */
@@ -45,6 +58,7 @@ static const struct {
 	const char *name, *sql;
 } tables[] = {
 	{ "entry", ENTRY_SQL },
+	{ "snapshot", SNAPSHOT_SQL },
 	{ "store", STORE_SQL },
 };
 

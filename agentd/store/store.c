@@ -83,6 +83,8 @@ static void job_free(struct job *j)
 		mem_freep(&j->copies[i].data);
 	mem_freep(&j->copies);
 	mem_freep((void *)&j->write.entries);
+	mem_freep(&j->write.snapshot.data);
+	mem_freep(&j->image.snapshot.data);
 	for (size_t i = 0; i < j->image.entries.n; i++)
 		mem_freep(&j->image.entries.v[i].data);
 	vec_free(&j->image.entries);
@@ -204,7 +206,7 @@ static void tell(void *ctx, int fd, uint32_t revents)
 		else
 			j->fn.loaded(j->ctx, &j->image, &j->err);
 		if (j->kind == JOB_LOAD)
-			memset(&j->image, 0, sizeof(j->image)); /* the entries are the callee's */
+			memset(&j->image, 0, sizeof(j->image)); /* what it holds is the callee's */
 		job_free(j);
 	}
 }
@@ -233,6 +235,7 @@ static void disk_write(void *store, const struct ledger_write *w, store_written_
 		pointers[i] = &j->copies[i];
 	}
 	j->write.entries = pointers;
+	j->write.snapshot.data = mem_dup(w->snapshot.data, w->snapshot.len);
 	j->fn.written = done;
 	j->ctx = ctx;
 	give(store, j);
