@@ -3,6 +3,7 @@
 ROOMS += world worldkit explore
 world.dir := tests/sim/world
 world.may := base policy storage hypervisor cluster fence exec proto engine
+world.units := world_disk
 
 # For unit tests.
 worldkit.dir := tests/sim/worldkit
@@ -13,6 +14,7 @@ explore.may := base policy storage hypervisor cluster fence exec proto engine wo
 explore.units := world_check cases
 test_world_check.may := worldkit
 test_cases.may := worldkit
+test_world_disk.may := worldkit
 
 # Not installed; BUILD/domus-sim is what people say.
 PROGRAMS += domus-sim

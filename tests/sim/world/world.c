@@ -3,7 +3,6 @@
 #include "witness.h"
 #include "world_priv.h"
 
-#include <assert.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -34,8 +33,7 @@ void world_note(struct world *w, const char *text)
 	world_tell(w, NULL, text);
 }
 
-/* What happens to a node, and its agent cannot say. */
-static void befalls(struct world_node *n, const char *text)
+void world_befalls(struct world_node *n, const char *text)
 {
 	say(n->w, n->id, text);
 	world_tell(n->w, n->name, text);
@@ -59,102 +57,6 @@ static void node_failed(void *ctx, const struct err *err)
 {
 	node_log(ctx, 3, err->text);
 }
-
-/* ---- disk ---- */
-
-struct disk_write {
-	struct world_node *n;
-	unsigned life;
-	struct ledger_image delta;	/* entries owned */
-	uint64_t truncate_from;
-	store_written_fn *done;
-	void *ctx;
-	struct env_timer *timer;
-};
-
-static struct ledger_entry entry_copy(const struct ledger_entry *e)
-{
-	struct ledger_entry copy = *e;
-
-	copy.data = mem_dup(e->data, e->len);
-	return copy;
-}
-
-static void entries_free(ledger_entries *entries)
-{
-	struct ledger_entry *e;
-
-	vec_each(e, entries)
-		free(e->data);
-	vec_free(entries);
-}
-
-static void disk_commit(struct ledger_image *disk, struct disk_write *dw)
-{
-	if (!id_is_none(&dw->delta.cluster))
-		disk->cluster = dw->delta.cluster;
-	if (dw->delta.promised)
-		disk->promised = dw->delta.promised;
-	while (dw->truncate_from && disk->entries.n >= dw->truncate_from)
-		free(disk->entries.v[--disk->entries.n].data);
-	for (size_t i = 0; i < dw->delta.entries.n; i++) {
-		assert(dw->delta.entries.v[i].index == disk->entries.n + 1);
-		vec_push(&disk->entries, dw->delta.entries.v[i]);
-	}
-	vec_clear(&dw->delta.entries);
-	if (dw->delta.committed)
-		disk->committed = dw->delta.committed;
-}
-
-static void disk_done(void *ctx)
-{
-	struct disk_write *dw = ctx;
-	struct err fine = { 0 };
-
-	if (dw->n->life == dw->life) {
-		disk_commit(&dw->n->disk, dw);
-		dw->done(dw->ctx, &fine);
-	}
-	entries_free(&dw->delta.entries);
-	free(dw);
-}
-
-static void disk_write(void *store, const struct ledger_write *write, store_written_fn *done, void *ctx)
-{
-	struct world_node *n = store;
-	struct disk_write *dw = mem_new(struct disk_write);
-
-	*dw = (struct disk_write){ .n = n, .life = n->life, .truncate_from = write->truncate_from, .done = done, .ctx = ctx };
-	dw->delta.cluster = write->cluster;
-	dw->delta.promised = write->promised;
-	dw->delta.committed = write->committed;
-	for (size_t i = 0; i < write->n_entries; i++)
-		vec_push(&dw->delta.entries, entry_copy(write->entries[i]));
-	env_timer(&n->w->env, &dw->timer, n->disk_us, disk_done, dw);
-}
-
-static void disk_loaded(void *ctx)
-{
-	struct world_node *n = ctx;
-	struct ledger_image image = n->disk;
-	struct err fine = { 0 };
-
-	memset(&image.entries, 0, sizeof(image.entries));
-	for (size_t i = 0; i < n->disk.entries.n; i++)
-		vec_push(&image.entries, entry_copy(&n->disk.entries.v[i]));
-	n->loaded(n->loaded_ctx, &image, &fine);
-}
-
-static void disk_load(void *store, store_loaded_fn *done, void *ctx)
-{
-	struct world_node *n = store;
-
-	n->loaded = done;
-	n->loaded_ctx = ctx;
-	env_timer(&n->w->env, &n->load, n->disk_us, disk_loaded, n);
-}
-
-static const struct store_ops disk_ops = { .load = disk_load, .write = disk_write };
 
 /* ---- power switches: agent "fence_world", parameter port=NODE ---- */
 
@@ -246,7 +148,7 @@ void world_agent_start(struct world *w, uint32_t node)
 	struct world_node *n = &w->nodes[node];
 	static const struct engine_news news = { .ready = node_ready, .failed = node_failed };
 	struct engine_conf conf = { .incarnation = n->incarnation, .memory_mib = 1024, .cpus = 2, .ha = ha_conf_default };
-	struct engine_parts parts = { .env = n->env, .order = world_order_of(n), .store = { &disk_ops, n },
+	struct engine_parts parts = { .env = n->env, .order = world_order_of(n), .store = world_disk_of(n),
 				      .fence = { &fence_ops, n }, .log = node_log, .log_ctx = n };
 
 	n->life++;
@@ -267,7 +169,7 @@ void world_agent_kill(struct world *w, uint32_t node)
 
 	n->agent_up = false;
 	n->life++;
-	env_cancel(&w->env, &n->load);
+	world_disk_agent_ends(n);
 	n->driver.ops->free(n->driver.drv);
 	storage_free(n->storage);
 	engine_free(n->engine);
@@ -281,7 +183,7 @@ void world_boot(struct world *w, uint32_t node)
 
 	n->powered = true;
 	n->incarnation = id_random(&w->env);
-	befalls(n, "boots");
+	world_befalls(n, "boots");
 	world_agent_start(w, node);
 	world_ring_soon(w, WORLD_TOKEN_US / 10);
 }
@@ -290,10 +192,11 @@ void world_crash(struct world *w, uint32_t node)
 {
 	struct world_node *n = &w->nodes[node];
 
-	befalls(n, "loses power");
+	world_befalls(n, "loses power");
 	n->powered = false;
 	if (n->agent_up)
 		world_agent_kill(w, node);
+	world_disk_power_lost(n);
 	sim_node_crash(w->guests, n->name);
 	storage_world_node_gone(w->disks, node);
 	world_ring_soon(w, WORLD_TOKEN_US);
@@ -320,8 +223,7 @@ struct world *world_new(uint64_t seed, size_t n_nodes)
 		n->id = i;
 		snprintf(n->name, sizeof(n->name), "n%u", i);
 		n->env = (struct env){ &world_node_env_ops, n };
-		n->disk_us = WORLD_DISK_US;
-		n->disk.store = id_random(&w->env);
+		world_disk_new(n);
 	}
 	return w;
 }
@@ -336,7 +238,7 @@ void world_free(struct world *w)
 	for (uint32_t i = 1; i <= w->n_nodes; i++) {
 		if (w->nodes[i].agent_up)
 			world_agent_kill(w, i);
-		entries_free(&w->nodes[i].disk.entries);
+		world_disk_free(&w->nodes[i]);
 	}
 	world_order_free(w);
 	world_run(w, 10 * US_PER_S);		/* what is under way ends by itself, and frees itself */
@@ -355,6 +257,20 @@ void world_free(struct world *w)
 	buf_free(&w->trace);
 	buf_free(&w->story);
 	free(w);
+}
+
+bool world_all_current(struct world *w)
+{
+	struct engine_status s;
+
+	for (uint32_t i = 1; i <= w->n_nodes; i++) {
+		if (!w->nodes[i].engine)
+			return false;
+		engine_status(w->nodes[i].engine, &s);
+		if (!s.current)
+			return false;
+	}
+	return true;
 }
 
 /* ---- running it ---- */

@@ -25,6 +25,15 @@ struct world_faults {
 	unsigned hypervisor;		/* each point of sim_point */
 	unsigned storage;		/* create, remove and map fail; all are slow now and then */
 	unsigned fence;			/* a call is refused, has no effect, hangs, or is slow */
+	unsigned disk;			/* a write under way at its agent's end is there all the same */
+};
+
+/* What a disk does with the next write. */
+enum world_disk_fault {
+	WORLD_DISK_WELL,
+	WORLD_DISK_FULL,
+	WORLD_DISK_EIO,
+	WORLD_DISK_FSYNC,		/* it is written, but not through to the disk */
 };
 
 struct world *world_new(uint64_t seed, size_t n_nodes);
@@ -41,8 +50,32 @@ void world_agent_start(struct world *w, uint32_t node);
 void world_split(struct world *w, uint32_t side_a);
 
 void world_set_faults(struct world *w, const struct world_faults *faults);
-void world_set_disk(struct world *w, uint32_t node, int64_t us);	/* how long one transaction of its store takes */
 void world_set_wall(struct world *w, uint32_t node, int64_t ahead_us);	/* its wall clock, from now on */
+
+/*
+ * A node's disk. By itself a transaction is there when it was acknowledged, and never in part.
+ */
+void world_set_disk(struct world *w, uint32_t node, int64_t us);	/* how long one transaction takes */
+/* From the next write on, until it is set to WORLD_DISK_WELL; the agent's store fails with it for that life (rule L2). */
+void world_disk_break(struct world *w, uint32_t node, enum world_disk_fault fault);
+/* For so long nothing is written; what was asked for meanwhile is then. */
+void world_disk_stall(struct world *w, uint32_t node, int64_t us);
+/* From now on a power cut takes the last @n transactions, though they were acknowledged; 0: no more. */
+void world_disk_lie(struct world *w, uint32_t node, size_t n);
+/* The power goes at the @nth write from now (1: the next) before it is acknowledged; @kept: it is on the disk. */
+void world_disk_cut(struct world *w, uint32_t node, size_t nth, bool kept);
+/* While the agent is down: the last @n transactions are undone (a backup was put back); all of it is. */
+void world_disk_roll_back(struct world *w, uint32_t node, size_t n);
+void world_disk_wipe(struct world *w, uint32_t node);
+/* It has lost what it had acknowledged, and has not had a vote since. */
+bool world_disk_doubtful(struct world *w, uint32_t node);
+const struct ledger_image *world_disk_image(const struct world *w, uint32_t node);
+
+/*
+ * Something has lied where no rule helps: a disk has lost what it had acknowledged, and
+ * nobody is left who heard that. Then broken promises do not count.
+ */
+bool world_excused(const struct world *w);
 
 struct engine *world_engine(struct world *w, uint32_t node);	/* NULL while its agent is down */
 struct sim_world *world_guests(struct world *w);
@@ -62,7 +95,7 @@ bool world_powered(const struct world *w, uint32_t node);
 const char *world_trace(struct world *w);
 /* What of it a person would tell: trouble, and each event of the cluster once. In tenths of a second. */
 const char *world_story(struct world *w);
-/* The first promise that was broken, and how; NULL while all are kept (world_check.c). */
+/* The first promise that was broken, and how, before world_excused; NULL while all are kept (world_check.c). */
 const char *world_broken(const struct world *w);
 struct storage_world *world_disks(struct world *w);
 int64_t world_now(struct world *w);

@@ -27,11 +27,12 @@ struct look {
 	VEC(struct use) uses;			/* by volume */
 };
 
+/* What comes after a lie that nobody can make good may be its doing. */
 void world_break(struct world *w, const char *fmt, ...)
 {
 	va_list args;
 
-	if (w->broken[0])
+	if (w->broken[0] || w->excused)
 		return;
 	va_start(args, fmt);
 	vsnprintf(w->broken, sizeof(w->broken), fmt, args);

@@ -9,7 +9,7 @@
 #define SLOW_FENCE_US (25 * US_PER_S)	/* beyond the time that an agent has for a call */
 
 /* Nothing is drawn where nothing can fail: a world without faults is the same as before there were any. */
-static uint32_t draw(struct world *w, uint32_t n)
+uint32_t world_draw(struct world *w, uint32_t n)
 {
 	uint32_t bits;
 
@@ -17,9 +17,9 @@ static uint32_t draw(struct world *w, uint32_t n)
 	return bits % n;
 }
 
-static bool strikes(struct world *w, unsigned percent)
+bool world_strikes(struct world *w, unsigned percent)
 {
-	return percent && draw(w, 100) < percent;
+	return percent && world_draw(w, 100) < percent;
 }
 
 static const char *hypervisor_fault(void *ctx, const char *node, const struct id *uuid, enum sim_point point)
@@ -27,7 +27,7 @@ static const char *hypervisor_fault(void *ctx, const char *node, const struct id
 	struct world *w = ctx;
 
 	(void)node, (void)uuid, (void)point;
-	return strikes(w, w->faults.hypervisor) ? "the simulated host failed" : NULL;
+	return world_strikes(w, w->faults.hypervisor) ? "the simulated host failed" : NULL;
 }
 
 /* Nodes are called n1, n2, ... */
@@ -44,9 +44,9 @@ int world_storage_fault(void *ctx, enum storage_op op, uint32_t node, const char
 	struct world *w = ctx;
 
 	(void)node, (void)volume;
-	if (strikes(w, 2 * w->faults.storage))
-		*delay_us += draw(w, SLOW_US);
-	return op != STORAGE_UNMAP && strikes(w, w->faults.storage) ? -EIO : 0;
+	if (world_strikes(w, 2 * w->faults.storage))
+		*delay_us += world_draw(w, SLOW_US);
+	return op != STORAGE_UNMAP && world_strikes(w, w->faults.storage) ? -EIO : 0;
 }
 
 enum fence_fate world_fence_fate(struct world *w, int64_t *ret_delay_us)
@@ -55,22 +55,17 @@ enum fence_fate world_fence_fate(struct world *w, int64_t *ret_delay_us)
 	enum fence_fate fate;
 
 	*ret_delay_us = WORLD_FENCE_US;
-	if (!strikes(w, w->faults.fence))
+	if (!world_strikes(w, w->faults.fence))
 		return FENCE_WELL;
-	fate = fates[draw(w, 4)];
+	fate = fates[world_draw(w, 4)];
 	if (fate == FENCE_WELL)
-		*ret_delay_us += draw(w, SLOW_FENCE_US);
+		*ret_delay_us += world_draw(w, SLOW_FENCE_US);
 	return fate;
 }
 
 void world_set_faults(struct world *w, const struct world_faults *faults)
 {
 	w->faults = *faults;
-}
-
-void world_set_disk(struct world *w, uint32_t node, int64_t us)
-{
-	w->nodes[node].disk_us = us;
 }
 
 void world_set_wall(struct world *w, uint32_t node, int64_t ahead_us)

@@ -12,6 +12,38 @@ struct fence_run;
 struct witness;
 struct world_sent;
 struct packet;
+struct disk_write;
+
+/* What one transaction has changed: the disk as it was before. */
+struct disk_undo {
+	struct id cluster;
+	uint64_t promised, committed;
+	size_t kept;			/* so many entries stood when it began to append */
+	ledger_entries cut;		/* those that it deleted, the highest first; owned */
+};
+
+/*
+ * One node's disk, with the store on it. Invariants: @image is what the transactions of @history have made of a blank
+ * store; @solid <= history.n; the queue is empty while no agent is up.
+ */
+struct world_disk {
+	struct ledger_image image;	/* what a load sees */
+	VEC(struct disk_undo) history;
+	size_t solid;			/* transactions that outlive a power cut: the others are in the page cache */
+	VEC(struct disk_write *) queue;	/* under way, in order; owned */
+	struct env_timer *timer;	/* of the load, then of the first of the queue */
+	store_loaded_fn *loaded;
+	void *loaded_ctx;
+	int64_t us;			/* one transaction */
+	struct mono stalled_until;	/* by the world's clock */
+	enum world_disk_fault fault;
+	struct err failure;		/* of this life of the agent: every later write gets it too */
+	size_t lies, honest;		/* transactions that a power cut takes, none of the first so many */
+	size_t cut_in;			/* the power goes at this write from now; 0: not */
+	bool cut_kept;
+	bool doubtful;			/* see world_disk_doubtful */
+	bool forgot;			/* doubtful, and the store is the same: its neighbours must remember (rule L7) */
+};
 
 struct world_node {
 	struct world *w;
@@ -20,14 +52,10 @@ struct world_node {
 	bool powered, agent_up;
 	unsigned life;			/* counts agents: what was begun for an earlier one is void */
 	struct id incarnation;
-	struct ledger_image disk;	/* what is durable */
-	store_loaded_fn *loaded;
-	void *loaded_ctx;
-	struct env_timer *load;
+	struct world_disk disk;
 	struct engine *engine;
 	struct env env;			/* the world's, with a wall clock of its own */
 	int64_t wall_ahead_us;
-	int64_t disk_us;		/* one transaction of its store */
 	struct storage *storage;
 	struct driver driver;
 	/* what its corosync believes */
@@ -56,12 +84,24 @@ struct world {
 	char broken[ERR_TEXT_MAX];	/* the first broken promise, or "" */
 	struct witness *witness;
 	uint64_t seen_guests, seen_disks;	/* how much had changed when all was looked at last */
+	bool excused;			/* see world_excused */
 };
 
 /* world.c: a line of the story. @subject may be NULL. */
 void world_tell(struct world *w, const char *subject, const char *text);
+void world_befalls(struct world_node *n, const char *text);	/* into trace and story: what happens to a node, and its agent cannot say */
+bool world_all_current(struct world *w);
 
-/* world_fault.c */
+/* world_disk.c */
+void world_disk_new(struct world_node *n);
+void world_disk_free(struct world_node *n);
+struct store world_disk_of(struct world_node *n);
+void world_disk_agent_ends(struct world_node *n);
+void world_disk_power_lost(struct world_node *n);	/* after its agent has ended */
+
+/* world_fault.c: the world's dice. Nothing is drawn for 0 percent. */
+uint32_t world_draw(struct world *w, uint32_t n);	/* 0 .. @n - 1 */
+bool world_strikes(struct world *w, unsigned percent);
 extern const struct env_ops world_node_env_ops;		/* of a node: the world's, but for the wall clock */
 extern const struct sim_hooks world_hypervisor_hooks;	/* their ctx is the world */
 storage_fault_fn world_storage_fault;
