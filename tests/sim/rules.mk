@@ -3,7 +3,7 @@
 ROOMS += world worldkit explore
 world.dir := tests/sim/world
 world.may := base policy storage hypervisor cluster fence exec proto engine
-world.units := world_disk
+world.units := world_disk world_order world_clock
 
 # For unit tests.
 worldkit.dir := tests/sim/worldkit
@@ -15,6 +15,8 @@ explore.units := world_check cases
 test_world_check.may := worldkit
 test_cases.may := worldkit
 test_world_disk.may := worldkit
+test_world_order.may := worldkit
+test_world_clock.may := worldkit
 
 # Not installed; BUILD/domus-sim is what people say.
 PROGRAMS += domus-sim

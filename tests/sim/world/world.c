@@ -154,10 +154,12 @@ void world_agent_start(struct world *w, uint32_t node)
 	n->life++;
 	n->pid = ++w->next_pid;
 	n->engine = engine_new(&conf);
-	n->storage = storage_new(&w->env, NULL, w->backends);
-	n->driver = sim_driver_new(w->guests, n->name, &w->env, &engine_driver_events, n->engine);
+	n->storage = storage_new(&n->env, NULL, w->backends);
+	n->driver = sim_driver_new(w->guests, n->name, &n->env, &engine_driver_events, n->engine);
 	parts.storage = n->storage;
 	parts.driver = n->driver;
+	n->events = &engine_order_events;
+	n->events_ctx = n->engine;
 	n->agent_up = true;
 	engine_start(n->engine, &parts, &news, n);
 	world_order_joined(n);
@@ -174,7 +176,8 @@ void world_agent_kill(struct world *w, uint32_t node)
 	storage_free(n->storage);
 	engine_free(n->engine);
 	n->engine = NULL;
-	world_order_left(n);
+	if (n->powered)
+		world_order_left(n);
 }
 
 void world_boot(struct world *w, uint32_t node)
@@ -185,7 +188,7 @@ void world_boot(struct world *w, uint32_t node)
 	n->incarnation = id_random(&w->env);
 	world_befalls(n, "boots");
 	world_agent_start(w, node);
-	world_ring_soon(w, WORLD_TOKEN_US / 10);
+	world_ring_soon(w, WORLD_MERGE_US);
 }
 
 void world_crash(struct world *w, uint32_t node)
@@ -196,10 +199,11 @@ void world_crash(struct world *w, uint32_t node)
 	n->powered = false;
 	if (n->agent_up)
 		world_agent_kill(w, node);
+	world_clock_power_lost(n);
 	world_disk_power_lost(n);
+	world_order_power_lost(n);
 	sim_node_crash(w->guests, n->name);
 	storage_world_node_gone(w->disks, node);
-	world_ring_soon(w, WORLD_TOKEN_US);
 }
 
 struct world *world_new(uint64_t seed, size_t n_nodes)
@@ -222,7 +226,7 @@ struct world *world_new(uint64_t seed, size_t n_nodes)
 		n->w = w;
 		n->id = i;
 		snprintf(n->name, sizeof(n->name), "n%u", i);
-		n->env = (struct env){ &world_node_env_ops, n };
+		world_clock_new(n);
 		world_disk_new(n);
 	}
 	return w;
@@ -250,6 +254,8 @@ void world_free(struct world *w)
 	vec_each(sent, &w->sent)
 		free(*sent);
 	vec_free(&w->sent);
+	for (uint32_t i = 1; i <= w->n_nodes; i++)
+		world_clock_free(&w->nodes[i]);
 	sim_world_free(w->guests);
 	storage_world_free(w->disks);
 	witness_free(w->witness);

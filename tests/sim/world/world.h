@@ -16,6 +16,7 @@
 #define WORLD_DELIVERY_US  (300)		/* of one message to all members */
 #define WORLD_DISK_US	   (250)		/* one transaction, where nothing else was said */
 #define WORLD_TOKEN_US	   (1000 * US_PER_MS)	/* before a ring without a silent node forms */
+#define WORLD_MERGE_US	   (100 * US_PER_MS)	/* before nodes that see each other again have one ring */
 #define WORLD_FENCE_US	   (20 * US_PER_MS)	/* one call of a fence agent */
 
 struct world;
@@ -25,6 +26,11 @@ struct world_faults {
 	unsigned hypervisor;		/* each point of sim_point */
 	unsigned storage;		/* create, remove and map fail; all are slow now and then */
 	unsigned fence;			/* a call is refused, has no effect, hangs, or is slow */
+	/*
+	 * Messages are late here and there, do not reach everybody when a ring ends, and are refused in bursts; callbacks of
+	 * a new ring come one by one and the quorum answer at any time about then; what is sent meanwhile goes to few.
+	 */
+	unsigned order;
 	unsigned disk;			/* a write under way at its agent's end is there all the same */
 };
 
@@ -48,6 +54,15 @@ void world_agent_kill(struct world *w, uint32_t node);
 void world_agent_start(struct world *w, uint32_t node);
 /* Splits the network: bit N-1 of @side_a says that node N is on that side. 0 heals it. */
 void world_split(struct world *w, uint32_t side_a);
+/* The ring that @node is in loses its token, and forms anew with the same members. */
+void world_token_loss(struct world *w, uint32_t node);
+/* corosync's two_node: each half of a cluster of two is quorate. */
+void world_set_two_node(struct world *w, bool on);
+/* The whole node stops and goes on: its timers, its agent, its corosync. */
+void world_suspend(struct world *w, uint32_t node);
+void world_resume(struct world *w, uint32_t node);
+bool world_suspended(const struct world *w, uint32_t node);
+void world_set_rate(struct world *w, uint32_t node, int ppm);	/* its monotonic clock runs so many millionths faster */
 
 void world_set_faults(struct world *w, const struct world_faults *faults);
 void world_set_wall(struct world *w, uint32_t node, int64_t ahead_us);	/* its wall clock, from now on */

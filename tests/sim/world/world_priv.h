@@ -5,6 +5,7 @@
 
 #include "world.h"
 
+#include "base/timers.h"
 #include "base/vec.h"
 #include "storage/storage.h"
 
@@ -45,6 +46,23 @@ struct world_disk {
 	bool forgot;			/* doubtful, and the store is the same: its neighbours must remember (rule L7) */
 };
 
+/* A node's clocks. Invariant: @wake stands for the first of @timers, unless the node is suspended. */
+struct world_clock {
+	struct timers timers;		/* due by the node's own clock */
+	struct env_timer *wake;		/* the world's */
+	struct mono shown, since;	/* the node's clock showed @shown when the world's showed @since */
+	int ppm;			/* so many parts of a million faster than the world's */
+	int64_t wall_ahead_us;
+	bool suspended;
+};
+
+struct group {
+	struct order_member v[WORLD_NODES_MAX];
+	size_t n;
+};
+
+struct news;
+
 struct world_node {
 	struct world *w;
 	uint32_t id, pid;
@@ -54,13 +72,25 @@ struct world_node {
 	struct id incarnation;
 	struct world_disk disk;
 	struct engine *engine;
-	struct env env;			/* the world's, with a wall clock of its own */
-	int64_t wall_ahead_us;
+	struct world_clock clock;
+	struct env env;			/* with its clock */
 	struct storage *storage;
 	struct driver driver;
-	/* what its corosync believes */
-	bool in_ring;			/* of its component's present ring */
-	struct order_ring ring;
+	const struct order_events *events;	/* the agent's ear for its corosync */
+	void *events_ctx;
+	/* Its corosync, see world_order.c and world_ring.c. */
+	bool in_ring;			/* of @ring, as it believes */
+	bool stalled;			/* that ring has lost its token */
+	bool synced;			/* that ring's callback has been called */
+	struct order_ring ring, before;	/* the one that it was in before; seq 0: none */
+	VEC(struct news *) inbox;	/* what its agent is told next, in order */
+	struct env_timer *inbox_timer;
+	VEC(struct packet *) missing;	/* of the ring that lost its token: not received, or above such a hole */
+	VEC(struct packet *) unsent;	/* taken while there was no token */
+	struct mono full_until;		/* takes no message before */
+	struct group told;		/* as last told to its agent */
+	struct env_timer *quorum_timer;
+	bool quorate;			/* what that will say */
 };
 
 struct world {
@@ -75,9 +105,9 @@ struct world {
 	size_t n_nodes;
 	uint32_t next_pid;
 	uint32_t side_a;		/* see world_split */
+	bool two_node;
 	uint64_t ring_seq;
 	struct env_timer *ring_timer;
-	VEC(struct packet *) packets;
 	VEC(struct fence_run *) fences;
 	VEC(struct world_sent *) sent;	/* commands whose outcome nobody was told yet */
 	struct buf trace, story;
@@ -102,7 +132,6 @@ void world_disk_power_lost(struct world_node *n);	/* after its agent has ended *
 /* world_fault.c: the world's dice. Nothing is drawn for 0 percent. */
 uint32_t world_draw(struct world *w, uint32_t n);	/* 0 .. @n - 1 */
 bool world_strikes(struct world *w, unsigned percent);
-extern const struct env_ops world_node_env_ops;		/* of a node: the world's, but for the wall clock */
 extern const struct sim_hooks world_hypervisor_hooks;	/* their ctx is the world */
 storage_fault_fn world_storage_fault;
 /* What becomes of one call of a fence agent. */
@@ -113,11 +142,19 @@ enum fence_fate world_fence_fate(struct world *w, int64_t *ret_delay_us);
 void world_check(struct world *w);
 void world_break(struct world *w, const char *fmt, ...) __attribute__((format(printf, 2, 3)));	/* only the first is kept */
 
-/* world_order.c */
+/* world_clock.c */
+void world_clock_new(struct world_node *n);
+void world_clock_free(struct world_node *n);	/* when nothing of the node is left */
+void world_clock_power_lost(struct world_node *n);
+
+/* world_order.c, world_ring.c */
 bool world_linked(const struct world *w, uint32_t a, uint32_t b);	/* packets would pass between them */
 struct order world_order_of(struct world_node *n);
 void world_order_joined(struct world_node *n);	/* its agent has come: the group changes */
 void world_order_left(struct world_node *n);
+void world_order_suspends(struct world_node *n);
+void world_order_resumed(struct world_node *n);
+void world_order_power_lost(struct world_node *n);
 void world_ring_soon(struct world *w, int64_t us);	/* new rings form then, one a side */
 void world_order_free(struct world *w);
 
