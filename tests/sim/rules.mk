@@ -3,7 +3,7 @@
 ROOMS += world worldkit explore
 world.dir := tests/sim/world
 world.may := base policy storage hypervisor cluster fence exec proto engine
-world.units := world_disk world_order world_clock
+world.units := world_disk world_order world_clock world_fence
 
 # For unit tests.
 worldkit.dir := tests/sim/worldkit
@@ -17,6 +17,7 @@ test_cases.may := worldkit
 test_world_disk.may := worldkit
 test_world_order.may := worldkit
 test_world_clock.may := worldkit
+test_world_fence.may := worldkit
 
 # Not installed; BUILD/domus-sim is what people say.
 PROGRAMS += domus-sim

@@ -58,89 +58,6 @@ static void node_failed(void *ctx, const struct err *err)
 	node_log(ctx, 3, err->text);
 }
 
-/* ---- power switches: agent "fence_world", parameter port=NODE ---- */
-
-struct fence_run {
-	struct world *w;
-	unsigned long victim;
-	bool off, slow;
-	enum fence_fate fate;
-	fence_called_fn *done;
-	void *ctx;
-	struct env_timer *timer;
-};
-
-/* What the agent's process answers: as fence agents do, -1 for one that had to be killed. */
-static int fence_answer(const struct fence_run *f, const struct world_node *victim)
-{
-	if (f->fate == FENCE_HANGS)
-		return -1;
-	if (f->fate == FENCE_REFUSED)
-		return 1;
-	return f->off || victim->powered ? 0 : 2;
-}
-
-static void fence_forget(struct fence_run *f)
-{
-	vec_drop(&f->w->fences, f);
-	free(f);
-}
-
-static void fence_ran(void *arg)
-{
-	struct fence_run *f = arg;
-	struct world_node *victim = &f->w->nodes[f->victim];
-
-	if (f->off && f->fate == FENCE_WELL && victim->powered)
-		world_crash(f->w, victim->id);
-	if (f->done)
-		f->done(f->ctx, fence_answer(f, victim), "");
-	fence_forget(f);
-}
-
-static int fence_call(void *runner, const struct fence_call *call, fence_called_fn *done, void *ctx, struct err *ret_err)
-{
-	struct world *w = ((struct world_node *)runner)->w;
-	struct fence_run *f = mem_new(struct fence_run);
-	int64_t delay_us;
-
-	(void)ret_err;
-	f->w = w;
-	f->fate = world_fence_fate(w, &delay_us);
-	f->victim = call->n_params ? strtoul(call->params[0].value, NULL, 10) : 0;
-	f->off = !strcmp(call->action, "off");
-	f->done = done;
-	f->ctx = ctx;
-	vec_push(&w->fences, f);
-	if (f->fate == FENCE_HANGS)
-		delay_us = call->timeout_us;
-	f->slow = delay_us > WORLD_FENCE_US;
-	env_timer(&w->env, &f->timer, delay_us, fence_ran, f);
-	return 0;
-}
-
-static int fence_look(void *runner, const char *agent, struct err *ret_err)
-{
-	(void)runner;
-	(void)agent;
-	(void)ret_err;
-	return 0;
-}
-
-/* The agent's process is ended; what it has told the device may still happen. */
-static void fence_cancel_calls(void *runner, void *ctx)
-{
-	struct fence_run **f;
-
-	vec_each(f, &((struct world_node *)runner)->w->fences)
-		if ((*f)->ctx == ctx) {
-			(*f)->done = NULL;
-			(*f)->off = (*f)->off && !(*f)->slow;	/* ended in time, or only just too late */
-		}
-}
-
-static const struct fence_runner_ops fence_ops = { .look = fence_look, .call = fence_call, .cancel = fence_cancel_calls };
-
 /* ---- nodes ---- */
 
 void world_agent_start(struct world *w, uint32_t node)
@@ -149,7 +66,7 @@ void world_agent_start(struct world *w, uint32_t node)
 	static const struct engine_news news = { .ready = node_ready, .failed = node_failed };
 	struct engine_conf conf = { .incarnation = n->incarnation, .memory_mib = 1024, .cpus = 2, .ha = ha_conf_default };
 	struct engine_parts parts = { .env = n->env, .order = world_order_of(n), .store = world_disk_of(n),
-				      .fence = { &fence_ops, n }, .log = node_log, .log_ctx = n };
+				      .fence = world_fence_of(n), .log = node_log, .log_ctx = n };
 
 	n->life++;
 	n->pid = ++w->next_pid;
@@ -185,6 +102,7 @@ void world_boot(struct world *w, uint32_t node)
 	struct world_node *n = &w->nodes[node];
 
 	n->powered = true;
+	n->said_off = false;
 	n->incarnation = id_random(&w->env);
 	world_befalls(n, "boots");
 	world_agent_start(w, node);
@@ -235,7 +153,6 @@ struct world *world_new(uint64_t seed, size_t n_nodes)
 void world_free(struct world *w)
 {
 	struct world_sent **sent;
-	struct fence_run **f;
 
 	if (!w)
 		return;
@@ -246,11 +163,7 @@ void world_free(struct world *w)
 	}
 	world_order_free(w);
 	world_run(w, 10 * US_PER_S);		/* what is under way ends by itself, and frees itself */
-	vec_each(f, &w->fences) {
-		env_cancel(&w->env, &(*f)->timer);
-		free(*f);
-	}
-	vec_free(&w->fences);
+	world_fence_free(w);
 	vec_each(sent, &w->sent)
 		free(*sent);
 	vec_free(&w->sent);

@@ -25,7 +25,7 @@ struct world;
 struct world_faults {
 	unsigned hypervisor;		/* each point of sim_point */
 	unsigned storage;		/* create, remove and map fail; all are slow now and then */
-	unsigned fence;			/* a call is refused, has no effect, hangs, or is slow */
+	unsigned fence;			/* a call is refused, has no effect, hangs, is slow, or switches after its answer */
 	/*
 	 * Messages are late here and there, do not reach everybody when a ring ends, and are refused in bursts; callbacks of
 	 * a new ring come one by one and the quorum answer at any time about then; what is sent meanwhile goes to few.
@@ -86,9 +86,17 @@ void world_disk_wipe(struct world *w, uint32_t node);
 bool world_disk_doubtful(struct world *w, uint32_t node);
 const struct ledger_image *world_disk_image(const struct world *w, uint32_t node);
 
+/* The power switch of a node. What world_faults.fence makes of its calls comes on top. */
+enum world_fence_device {
+	WORLD_FENCE_APART,		/* has its own power and network */
+	WORLD_FENCE_WITH_NODE,		/* cannot be reached when the node has no power, or is cut off from the caller */
+	WORLD_FENCE_LIES,		/* says that it is off, to off and to status, and it still runs */
+};
+void world_set_fence_device(struct world *w, uint32_t node, enum world_fence_device device);
+
 /*
- * Something has lied where no rule helps: a disk has lost what it had acknowledged, and
- * nobody is left who heard that. Then broken promises do not count.
+ * Something has lied where no rule helps: a fence device; or a disk has lost what it had
+ * acknowledged, and nobody is left who heard that. Then broken promises do not count.
  */
 bool world_excused(const struct world *w);
 

@@ -6,7 +6,6 @@
 #include <string.h>
 
 #define SLOW_US	     (400 * US_PER_MS)	/* at most, of storage */
-#define SLOW_FENCE_US (25 * US_PER_S)	/* beyond the time that an agent has for a call */
 
 /* Nothing is drawn where nothing can fail: a world without faults is the same as before there were any. */
 uint32_t world_draw(struct world *w, uint32_t n)
@@ -47,20 +46,6 @@ int world_storage_fault(void *ctx, enum storage_op op, uint32_t node, const char
 	if (world_strikes(w, 2 * w->faults.storage))
 		*delay_us += world_draw(w, SLOW_US);
 	return op != STORAGE_UNMAP && world_strikes(w, w->faults.storage) ? -EIO : 0;
-}
-
-enum fence_fate world_fence_fate(struct world *w, int64_t *ret_delay_us)
-{
-	static const enum fence_fate fates[] = { FENCE_REFUSED, FENCE_WITHOUT_EFFECT, FENCE_HANGS, FENCE_WELL };
-	enum fence_fate fate;
-
-	*ret_delay_us = WORLD_FENCE_US;
-	if (!world_strikes(w, w->faults.fence))
-		return FENCE_WELL;
-	fate = fates[world_draw(w, 4)];
-	if (fate == FENCE_WELL)
-		*ret_delay_us += world_draw(w, SLOW_FENCE_US);
-	return fate;
 }
 
 void world_set_faults(struct world *w, const struct world_faults *faults)

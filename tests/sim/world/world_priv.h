@@ -74,6 +74,8 @@ struct world_node {
 	struct engine *engine;
 	struct world_clock clock;
 	struct env env;			/* with its clock */
+	enum world_fence_device fence_device;
+	bool said_off;			/* that has lied: the node runs, and its status is off */
 	struct storage *storage;
 	struct driver driver;
 	const struct order_events *events;	/* the agent's ear for its corosync */
@@ -134,9 +136,10 @@ uint32_t world_draw(struct world *w, uint32_t n);	/* 0 .. @n - 1 */
 bool world_strikes(struct world *w, unsigned percent);
 extern const struct sim_hooks world_hypervisor_hooks;	/* their ctx is the world */
 storage_fault_fn world_storage_fault;
-/* What becomes of one call of a fence agent. */
-enum fence_fate { FENCE_WELL, FENCE_REFUSED, FENCE_WITHOUT_EFFECT, FENCE_HANGS };
-enum fence_fate world_fence_fate(struct world *w, int64_t *ret_delay_us);
+
+/* world_fence.c */
+struct fence_runner world_fence_of(struct world_node *n);
+void world_fence_free(struct world *w);
 
 /* world_check.c: looks at everything. */
 void world_check(struct world *w);
@@ -148,6 +151,7 @@ void world_clock_free(struct world_node *n);	/* when nothing of the node is left
 void world_clock_power_lost(struct world_node *n);
 
 /* world_order.c, world_ring.c */
+bool world_wired(const struct world *w, uint32_t a, uint32_t b);	/* no cut is between them */
 bool world_linked(const struct world *w, uint32_t a, uint32_t b);	/* packets would pass between them */
 struct order world_order_of(struct world_node *n);
 void world_order_joined(struct world_node *n);	/* its agent has come: the group changes */

@@ -13,9 +13,14 @@ static bool side(const struct world *w, uint32_t node)
 	return w->side_a >> (node - 1) & 1;
 }
 
+bool world_wired(const struct world *w, uint32_t a, uint32_t b)
+{
+	return side(w, a) == side(w, b);
+}
+
 bool world_linked(const struct world *w, uint32_t a, uint32_t b)
 {
-	return side(w, a) == side(w, b) && !w->nodes[a].clock.suspended && !w->nodes[b].clock.suspended;
+	return world_wired(w, a, b) && !w->nodes[a].clock.suspended && !w->nodes[b].clock.suspended;
 }
 
 /* Nobody gets the token any more: what is sent from now on waits for the next ring. */
