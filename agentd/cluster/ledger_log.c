@@ -144,6 +144,30 @@ void log_forget_unwritten(struct ledger *l)
 		take_promise_back(l);
 }
 
+/*
+ * A ring that ends may leave a hole: a message that none of those received who come out of it
+ * together. What they have sent after it the order gives them all the same, before the next view
+ * (corosync's transitional configuration): then an index of this term has one entry here and
+ * another one there. Such an entry cannot have been acknowledged in this view; so what nobody
+ * has acknowledged, ourselves included, is no part of the log any more. Our own word comes
+ * back to us in any case while its view lasts, if it went out in it.
+ */
+void log_forget_unsure(struct ledger *l)
+{
+	uint64_t end = l->term.open_index - 1;
+
+	if (!l->term.open || l->follow != FOLLOW_CAUGHT_UP)
+		return;
+	for (size_t i = 0; i < l->n_members; i++) {
+		if (l->members[i].acked > end)
+			end = l->members[i].acked;
+	}
+	if (end < l->committed)
+		end = l->committed;
+	if (end < log_last(l))
+		log_cut(l, end + 1);
+}
+
 bool log_at_rest(const struct ledger *l)
 {
 	return !l->writing.active && l->durable == log_last(l) && l->truncate_from == 0 &&

@@ -230,6 +230,7 @@ int log_load(struct ledger *l, struct ledger_image *image);
 void log_append(struct ledger *l, struct ledger_entry *e);
 void log_cut(struct ledger *l, uint64_t from);			/* above committed only */
 void log_forget_unwritten(struct ledger *l);
+void log_forget_unsure(struct ledger *l);			/* when the view ends */
 /* memory and disk are the same */
 bool log_at_rest(const struct ledger *l);
 void log_write(struct ledger *l, struct step *s, bool even_if_only_committed);

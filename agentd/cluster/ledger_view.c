@@ -87,6 +87,7 @@ void view_round(struct ledger *l, struct step *s, uint64_t round)
 
 void view_change(struct ledger *l, struct step *s, const struct view *view)
 {
+	log_forget_unsure(l);
 	l->has_view = view != NULL;
 	l->view = view ? *view : (struct view){ 0 };
 	l->digest = view ? view_digest(view) : 0;

@@ -414,13 +414,20 @@ static inline void world_gate(struct world *w, uint64_t ring, bool quorate)
 	broadcast(w, ring, &e);
 }
 
-/* Drops the events of @ring after @pos that @n has not had yet. */
-static inline void lose_after(struct node *n, uint64_t ring, uint64_t pos)
+/*
+ * Drops the events of @ring after @pos that @n has not had yet, but for the messages of @fellows
+ * (as bits): what those have sent who come out of the ring together is told them in any case,
+ * above a hole too.
+ */
+static inline void lose_after(struct node *n, uint64_t ring, uint64_t pos, unsigned int fellows)
 {
 	size_t kept = 0;
 
 	for (size_t i = 0; i < n->in.n; i++) {
-		if (n->in.v[i].ring == ring && n->in.v[i].pos > pos)
+		const struct event *e = &n->in.v[i];
+		bool stays = e->kind == EVENT_MESSAGE && fellows & (1u << (e->from - 1));
+
+		if (e->ring == ring && e->pos > pos && !stays)
 			event_free(&n->in.v[i]);
 		else
 			n->in.v[kept++] = n->in.v[i];
@@ -428,16 +435,19 @@ static inline void lose_after(struct node *n, uint64_t ring, uint64_t pos)
 	n->in.n = kept;
 }
 
-/* Those of @mask who come from @ring together: they have the same last event of it. */
+/* Those of @mask who come from @ring together: they have had the same of it. */
 static inline void leave_ring(struct world *w, uint64_t ring, unsigned int mask, bool lose)
 {
+	unsigned int fellows = 0;
 	uint64_t least = 0;
 
 	for (size_t i = 0; i < w->n; i++) {
 		const struct node *n = &w->nodes[i];
 
-		if ((mask & (1u << i)) && n->ring == ring && n->delivered_ring == ring &&
-		    n->delivered_pos > least)
+		if (!(mask & (1u << i)) || n->ring != ring)
+			continue;
+		fellows |= 1u << i;
+		if (n->delivered_ring == ring && n->delivered_pos > least)
 			least = n->delivered_pos;
 	}
 	if (!lose)
@@ -445,7 +455,7 @@ static inline void leave_ring(struct world *w, uint64_t ring, unsigned int mask,
 	least += world_random(w, w->ends[ring] - least + 1);
 	for (size_t i = 0; i < w->n; i++) {
 		if ((mask & (1u << i)) && w->nodes[i].ring == ring)
-			lose_after(&w->nodes[i], ring, least);
+			lose_after(&w->nodes[i], ring, least, fellows);
 	}
 }
 

@@ -225,7 +225,10 @@ static void sequence(struct world *w, struct packet *p)
 			continue;
 		if (own)
 			p->received |= bit(i);
-		inbox_put(n, (struct news){ .kind = NEWS_PACKET, .packet = p }, own ? OWN_US : latency_us(n));
+		if (n->missing.n)
+			miss(n, p);
+		else
+			inbox_put(n, (struct news){ .kind = NEWS_PACKET, .packet = p }, own ? OWN_US : latency_us(n));
 	}
 }
 
