@@ -49,3 +49,15 @@ struct world *cast_new(uint64_t seed, const struct shape *shape)
 	}
 	return w;
 }
+
+void cast_join(struct world *w, uint32_t node)
+{
+	struct engine_status s;
+	struct err err;
+
+	if (!world_engine(w, node))
+		return;
+	engine_status(world_engine(w, node), &s);
+	if ((s.ledger.role == LEDGER_BLANK || s.ledger.role == LEDGER_LEARNER) && !s.ledger.joining)
+		engine_cluster_join(world_engine(w, node), &err);
+}

@@ -24,5 +24,7 @@ static inline struct cast_name cast_name(char letter, int64_t number)
 struct command cast_definition(const struct shape *shape, int64_t number);
 /* A cluster of that shape: all guests are defined, have their volumes, and are to run. */
 struct world *cast_new(uint64_t seed, const struct shape *shape);
+/* Asks for @node to be let in, if its agent is there and it has no vote. */
+void cast_join(struct world *w, uint32_t node);
 
 #endif

@@ -2,7 +2,7 @@
  * Random trouble, from one number. */
 #include "trouble.h"
 
-#define RUN 25			/* troubles before all must settle */
+#define RUN 30			/* troubles before all must settle */
 #define GAP_MS 3000
 /* After a guest is told to migrate: when it stands still, and both ends say their word (sim_conf_default's times together). */
 #define HAND_OVER_US (360 * US_PER_MS)
@@ -67,6 +67,40 @@ static void draw_faults(uint64_t *random, const struct shape *s, int64_t *args)
 	args[0] = pick(random, 2) * 12;
 	args[1] = pick(random, 2) * 10;
 	args[2] = pick(random, 2) * 40;
+	args[3] = pick(random, 2) * 30;
+	args[4] = pick(random, 2) * 50;
+}
+
+static void draw_rate(uint64_t *random, const struct shape *s, int64_t *args)
+{
+	args[0] = some(random, s->nodes);
+	args[1] = (int64_t)pick(random, 100001) - 50000;
+}
+
+static void draw_stall(uint64_t *random, const struct shape *s, int64_t *args)
+{
+	args[0] = some(random, s->nodes);
+	args[1] = some(random, 8) * 1000;
+}
+
+static void draw_cut(uint64_t *random, const struct shape *s, int64_t *args)
+{
+	args[0] = some(random, s->nodes);
+	args[1] = some(random, 6);
+	args[2] = pick(random, 2);
+}
+
+static void draw_roll_back(uint64_t *random, const struct shape *s, int64_t *args)
+{
+	args[0] = some(random, s->nodes);
+	args[1] = some(random, 12);
+}
+
+static void draw_lie(uint64_t *random, const struct shape *s, int64_t *args)
+{
+	args[0] = some(random, s->nodes);
+	args[1] = some(random, 6);
+	args[2] = pick(random, 2000);
 }
 
 static void draw_guest(uint64_t *random, const struct shape *s, int64_t *args)
@@ -108,9 +142,14 @@ static const struct draw_row rows[] = {
 	{ TROUBLE_DRAIN, 5, draw_nodes },	  { TROUBLE_ACTIVATE, 5, draw_nodes },	    { TROUBLE_DIES, 2, draw_guest },
 	{ TROUBLE_POWERS_OFF, 2, draw_guest },	  { TROUBLE_PANICS, 2, draw_guest },	    { TROUBLE_REBOOTS, 2, draw_guest },
 	{ TROUBLE_LOSES_DISK, 2, draw_guest },	  { TROUBLE_FENCE, 10, draw_nodes },	    { TROUBLE_CLOCK, 10, draw_clock },
-	{ TROUBLE_CLOCKS, 10, draw_clocks },	  { TROUBLE_DISK, 20, draw_disk },	    { TROUBLE_FAULTS, 10, draw_faults },
+	{ TROUBLE_CLOCKS, 10, draw_clocks },	  { TROUBLE_DISK, 20, draw_disk },	    { TROUBLE_FAULTS, 30, draw_faults },
 	{ TROUBLE_CONFIRM_OFF, 10, draw_nodes },  { TROUBLE_VOLUME_CREATE, 5, draw_volume }, { TROUBLE_VOLUME_DELETE, 5, draw_volume },
-	{ TROUBLE_DEFINE, 5, draw_fourth },	  { TROUBLE_UNDEFINE, 5, draw_fourth },
+	{ TROUBLE_DEFINE, 5, draw_fourth },	  { TROUBLE_UNDEFINE, 5, draw_fourth },	    { TROUBLE_STAND, 30, draw_node },
+	{ TROUBLE_RATE, 10, draw_rate },	  { TROUBLE_TOKEN, 10, draw_node },	    { TROUBLE_JOIN, 10, draw_none },
+	{ TROUBLE_STALL, 10, draw_stall },	  { TROUBLE_CUT, 10, draw_cut },	    { TROUBLE_DISK_FULL, 3, draw_node },
+	{ TROUBLE_DISK_EIO, 3, draw_node },	  { TROUBLE_DISK_FSYNC, 2, draw_node },	    { TROUBLE_DISK_WELL, 2, draw_node },
+	{ TROUBLE_ROLL_BACK, 5, draw_roll_back }, { TROUBLE_WIPE, 5, draw_node },	    { TROUBLE_LIE, 10, draw_lie },
+	{ TROUBLE_DEVICE_APART, 4, draw_node },	  { TROUBLE_DEVICE_WITH_NODE, 5, draw_node }, { TROUBLE_DEVICE_LIES, 1, draw_node },
 };
 
 static const struct draw_row *pick_row(uint64_t *random)

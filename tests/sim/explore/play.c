@@ -30,9 +30,9 @@ static void due(void *ctx)
 	(void)ctx;
 }
 
-static bool due_or_broken(struct world *w, void *ctx)
+static bool due_or_over(struct world *w, void *ctx)
 {
-	return world_broken(w) || !((struct play *)ctx)->timer;
+	return world_broken(w) || world_excused(w) || !((struct play *)ctx)->timer;
 }
 
 /* A timer of its own, so that it comes in time though nobody has any (all nodes are off). */
@@ -43,7 +43,7 @@ static void wait_for(struct play *p, int64_t at_us)
 	if (p->since_us + at_us <= world_now(p->w))
 		return;
 	env_timer(env, &p->timer, p->since_us + at_us - world_now(p->w), due, p);
-	world_until(p->w, due_or_broken, p, INT64_MAX / 2);
+	world_until(p->w, due_or_over, p, INT64_MAX / 2);
 	env_cancel(env, &p->timer);
 }
 
@@ -61,7 +61,7 @@ static bool play_trouble(struct play *p, const struct trouble *t)
 	const char *what = NULL;
 
 	wait_for(p, t->at_us);
-	if (!world_broken(p->w)) {
+	if (!world_broken(p->w) && !world_excused(p->w)) {
 		note(p, t);
 		if (t->kind == TROUBLE_SETTLE)
 			what = settle(p->w, p->shape);
@@ -73,9 +73,12 @@ static bool play_trouble(struct play *p, const struct trouble *t)
 		p->since_us = world_now(p->w);
 	if (world_broken(p->w))
 		what = world_broken(p->w);
+	else if (world_excused(p->w))
+		what = NULL;
 	if (what)
 		fail(p, what);
-	return !what;
+	p->out->excused = !what && world_excused(p->w);
+	return !what && !p->out->excused;
 }
 
 static bool play_troubles(struct play *p, const troubles *list, size_t from)
@@ -114,7 +117,7 @@ static uint64_t hash_of(const char *text)
 static void end(struct play *p, struct record *record)
 {
 	if (!p->out->failed)
-		world_note(p->w, "all promises kept");
+		world_note(p->w, p->out->excused ? "all promises kept before that lie" : "all promises kept");
 	p->out->hash = hash_of(world_trace(p->w));
 	p->out->simulated_us = world_now(p->w);
 	if (record) {

@@ -8,6 +8,7 @@
 /* A plain value. */
 struct outcome {
 	bool failed;
+	bool excused;			/* it ended early: what comes after a lie (world_excused) need not come right */
 	char what[ERR_TEXT_MAX];	/* the first promise that was broken, or "" */
 	uint64_t hash;			/* of the trace: equal for equal scripts, on every machine */
 	int64_t simulated_us;

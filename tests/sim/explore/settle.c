@@ -25,15 +25,37 @@ static void make_good(const struct quiet *q)
 	for (uint32_t n = 1; n <= q->shape->nodes; n++) {
 		world_set_disk(q->w, n, WORLD_DISK_US);
 		world_set_wall(q->w, n, 0);
+		world_disk_break(q->w, n, WORLD_DISK_WELL);
+		world_disk_cut(q->w, n, 0, false);
+		world_set_rate(q->w, n, 0);
+		world_set_fence_device(q->w, n, WORLD_FENCE_APART);
+		world_resume(q->w, n);
 	}
 }
 
-/* Whoever was fenced in the end has to be switched on. */
+static bool has_failed(struct world *w, uint32_t n)
+{
+	struct engine_status s;
+
+	if (!world_engine(w, n))
+		return false;
+	engine_status(world_engine(w, n), &s);
+	return s.ledger.role == LEDGER_FAILED;
+}
+
+/* Whoever was fenced in the end has to be switched on; a store that has failed, or has lost something, is a person's turn too. */
 static void boot_all(const struct quiet *q)
 {
-	for (uint32_t n = 1; n <= q->shape->nodes; n++)
-		if (!world_powered(q->w, n))
+	for (uint32_t n = 1; n <= q->shape->nodes; n++) {
+		if (!world_powered(q->w, n)) {
 			world_boot(q->w, n);
+		} else if (has_failed(q->w, n)) {
+			world_agent_kill(q->w, n);
+			world_agent_start(q->w, n);
+		} else {
+			cast_join(q->w, n);
+		}
+	}
 }
 
 static void start_agents(const struct quiet *q)
@@ -65,7 +87,7 @@ static int ask(struct quiet *q, const struct command *c)
 	int rc;
 
 	do {
-		if (!world_until(q->w, first_current, q, 100 * S))
+		if (!world_until(q->w, first_current, q, 100 * S) || world_excused(q->w))
 			return -ENOTCONN;
 		copy = *c;
 		rc = world_order(q->w, 1, &copy, &err);

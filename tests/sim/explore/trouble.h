@@ -21,8 +21,28 @@ enum trouble_kind {
 	TROUBLE_HEAL,
 	TROUBLE_CLOCK,		/* node, milliseconds ahead */
 	TROUBLE_CLOCKS,		/* the same of all at once */
-	TROUBLE_DISK,		/* node, microseconds that a transaction takes */
+	TROUBLE_SUSPEND,
+	TROUBLE_RESUME,
+	TROUBLE_STAND,		/* stands still if the node goes, else goes on */
+	TROUBLE_RATE,		/* node, millionths that its monotonic clock is faster */
+	TROUBLE_TOKEN,		/* the node's ring loses it */
+	TROUBLE_JOIN,		/* of every node that is not in the cluster, as a person would ask for */
 	TROUBLE_FAULTS,		/* percent: see struct world_faults */
+	/* A node's disk. */
+	TROUBLE_DISK,		/* node, microseconds that a transaction takes */
+	TROUBLE_STALL,		/* node, milliseconds */
+	TROUBLE_CUT,		/* node, at which write from now the power goes, whether that is kept */
+	TROUBLE_DISK_FULL,
+	TROUBLE_DISK_EIO,
+	TROUBLE_DISK_FSYNC,
+	TROUBLE_DISK_WELL,
+	TROUBLE_ROLL_BACK,	/* node, transactions; one store at a time: with two a majority may be gone for good */
+	TROUBLE_WIPE,		/* likewise */
+	TROUBLE_LIE,		/* node, transactions that are acknowledged and not kept, milliseconds before the power goes */
+	/* A node's power switch. */
+	TROUBLE_DEVICE_APART,
+	TROUBLE_DEVICE_WITH_NODE,
+	TROUBLE_DEVICE_LIES,
 	/* A guest by itself. */
 	TROUBLE_DIES,
 	TROUBLE_POWERS_OFF,
@@ -50,7 +70,7 @@ enum trouble_kind {
 };
 TABLE_DECLARE(trouble_kind, enum trouble_kind);
 
-#define TROUBLE_ARGS 3
+#define TROUBLE_ARGS 5
 
 struct trouble {
 	int64_t at_us;		/* since the cluster was set up, or has settled last */

@@ -2,6 +2,8 @@
  * Trouble comes over a cluster. */
 #include "cast.h"
 
+#define RATE_MOST 500000
+
 struct scene {
 	struct world *w;
 	const struct shape *shape;
@@ -13,13 +15,13 @@ static uint32_t arg(const struct scene *s, size_t i)
 	return (uint32_t)s->t->args[i];
 }
 
-/* @first, or the next one whose agent is there; 0: none is. */
+/* @first, or the next one whose agent is there and goes; 0: none is. */
 static uint32_t up_node(const struct scene *s, uint32_t first)
 {
 	for (uint32_t i = 0; i < s->shape->nodes; i++) {
 		uint32_t n = 1 + (first - 1 + i) % s->shape->nodes;
 
-		if (world_engine(s->w, n))
+		if (world_engine(s->w, n) && !world_suspended(s->w, n))
 			return n;
 	}
 	return 0;
@@ -56,13 +58,13 @@ static void do_power(const struct scene *s)
 
 static void do_agent_kill(const struct scene *s)
 {
-	if (world_engine(s->w, arg(s, 0)))
+	if (world_engine(s->w, arg(s, 0)) && !world_suspended(s->w, arg(s, 0)))
 		world_agent_kill(s->w, arg(s, 0));
 }
 
 static void do_agent_start(const struct scene *s)
 {
-	if (world_powered(s->w, arg(s, 0)) && !world_engine(s->w, arg(s, 0)))
+	if (world_powered(s->w, arg(s, 0)) && !world_engine(s->w, arg(s, 0)) && !world_suspended(s->w, arg(s, 0)))
 		world_agent_start(s->w, arg(s, 0));
 }
 
@@ -92,16 +94,124 @@ static void do_clocks(const struct scene *s)
 		world_set_wall(s->w, n, s->t->args[0] * US_PER_MS);
 }
 
+static void do_suspend(const struct scene *s)
+{
+	world_suspend(s->w, arg(s, 0));
+}
+
+static void do_resume(const struct scene *s)
+{
+	world_resume(s->w, arg(s, 0));
+}
+
+static void do_stand(const struct scene *s)
+{
+	(world_suspended(s->w, arg(s, 0)) ? do_resume : do_suspend)(s);
+}
+
+static void do_rate(const struct scene *s)
+{
+	int64_t ppm = s->t->args[1];
+
+	if (ppm >= -RATE_MOST && ppm <= RATE_MOST)
+		world_set_rate(s->w, arg(s, 0), (int)ppm);
+}
+
+static void do_token(const struct scene *s)
+{
+	world_token_loss(s->w, arg(s, 0));
+}
+
+static void do_join(const struct scene *s)
+{
+	for (uint32_t n = 1; n <= s->shape->nodes; n++)
+		if (!world_suspended(s->w, n))
+			cast_join(s->w, n);
+}
+
+static void do_faults(const struct scene *s)
+{
+	struct world_faults f = { .hypervisor = arg(s, 0), .storage = arg(s, 1), .fence = arg(s, 2), .order = arg(s, 3),
+				  .disk = arg(s, 4) };
+
+	world_set_faults(s->w, &f);
+}
+
+/* ---- disks ---- */
+
 static void do_disk(const struct scene *s)
 {
 	world_set_disk(s->w, arg(s, 0), s->t->args[1]);
 }
 
-static void do_faults(const struct scene *s)
+static void do_stall(const struct scene *s)
 {
-	struct world_faults f = { .hypervisor = arg(s, 0), .storage = arg(s, 1), .fence = arg(s, 2) };
+	world_disk_stall(s->w, arg(s, 0), s->t->args[1] * US_PER_MS);
+}
 
-	world_set_faults(s->w, &f);
+static void do_cut(const struct scene *s)
+{
+	world_disk_cut(s->w, arg(s, 0), arg(s, 1), arg(s, 2));
+}
+
+static void do_break(const struct scene *s)
+{
+	static const enum world_disk_fault faults[TROUBLE_KIND_MAX] = {
+		[TROUBLE_DISK_FULL] = WORLD_DISK_FULL,
+		[TROUBLE_DISK_EIO] = WORLD_DISK_EIO,
+		[TROUBLE_DISK_FSYNC] = WORLD_DISK_FSYNC,
+		[TROUBLE_DISK_WELL] = WORLD_DISK_WELL,
+	};
+
+	world_disk_break(s->w, arg(s, 0), faults[s->t->kind]);
+}
+
+static bool all_stores_sound(const struct scene *s)
+{
+	for (uint32_t n = 1; n <= s->shape->nodes; n++)
+		if (world_disk_doubtful(s->w, n))
+			return false;
+	return true;
+}
+
+static void do_damage(const struct scene *s)
+{
+	uint32_t n = arg(s, 0);
+
+	if (!world_all_current(s->w) || world_suspended(s->w, n) || !all_stores_sound(s))
+		return;
+	world_agent_kill(s->w, n);
+	if (s->t->kind == TROUBLE_WIPE)
+		world_disk_wipe(s->w, n);
+	else
+		world_disk_roll_back(s->w, n, arg(s, 1));
+	world_agent_start(s->w, n);
+}
+
+static void do_lie(const struct scene *s)
+{
+	uint32_t n = arg(s, 0);
+
+	if (!all_stores_sound(s))
+		return;
+	world_disk_lie(s->w, n, arg(s, 1));
+	world_run(s->w, s->t->args[2] * US_PER_MS);
+	if (world_powered(s->w, n) && world_all_current(s->w))
+		world_crash(s->w, n);
+	world_disk_lie(s->w, n, 0);
+}
+
+/* ---- power switches ---- */
+
+static void do_device(const struct scene *s)
+{
+	static const enum world_fence_device devices[TROUBLE_KIND_MAX] = {
+		[TROUBLE_DEVICE_APART] = WORLD_FENCE_APART,
+		[TROUBLE_DEVICE_WITH_NODE] = WORLD_FENCE_WITH_NODE,
+		[TROUBLE_DEVICE_LIES] = WORLD_FENCE_LIES,
+	};
+
+	world_set_fence_device(s->w, arg(s, 0), devices[s->t->kind]);
 }
 
 /* ---- guests by themselves ---- */
@@ -182,6 +292,12 @@ static void (*const deeds[TROUBLE_KIND_MAX])(const struct scene *) = {
 	[TROUBLE_MIGRATE] = do_guest,	     [TROUBLE_UNDEFINE] = do_guest,	  [TROUBLE_DEFINE] = do_define,
 	[TROUBLE_DRAIN] = do_node,	     [TROUBLE_ACTIVATE] = do_node,	  [TROUBLE_FENCE] = do_node,
 	[TROUBLE_CONFIRM_OFF] = do_confirm,  [TROUBLE_VOLUME_CREATE] = do_volume, [TROUBLE_VOLUME_DELETE] = do_volume,
+	[TROUBLE_SUSPEND] = do_suspend,	     [TROUBLE_RESUME] = do_resume,	  [TROUBLE_STAND] = do_stand,
+	[TROUBLE_RATE] = do_rate,	     [TROUBLE_TOKEN] = do_token,	  [TROUBLE_JOIN] = do_join,
+	[TROUBLE_STALL] = do_stall,	     [TROUBLE_CUT] = do_cut,		  [TROUBLE_DISK_FULL] = do_break,
+	[TROUBLE_DISK_EIO] = do_break,	     [TROUBLE_DISK_FSYNC] = do_break,	  [TROUBLE_DISK_WELL] = do_break,
+	[TROUBLE_ROLL_BACK] = do_damage,     [TROUBLE_WIPE] = do_damage,	  [TROUBLE_LIE] = do_lie,
+	[TROUBLE_DEVICE_APART] = do_device,  [TROUBLE_DEVICE_WITH_NODE] = do_device, [TROUBLE_DEVICE_LIES] = do_device,
 };
 
 void trouble_do(struct world *w, const struct shape *shape, const struct trouble *t)

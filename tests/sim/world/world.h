@@ -100,6 +100,7 @@ void world_set_fence_device(struct world *w, uint32_t node, enum world_fence_dev
  */
 bool world_excused(const struct world *w);
 
+bool world_all_current(struct world *w);	/* every node has an agent, and that believes so */
 struct engine *world_engine(struct world *w, uint32_t node);	/* NULL while its agent is down */
 struct sim_world *world_guests(struct world *w);
 /* Runs until @cond is true or the virtual @deadline_us from now has passed; says whether it is. Checks

@@ -256,10 +256,11 @@ static void note_loss(struct world_node *n, size_t lost)
 		return;
 	n->disk.doubtful = n->disk.forgot = true;
 	world_befalls(n, "loses what its disk has acknowledged");
-	if (!world_all_current(n->w))
+	if (!n->disk.witnessed)
 		n->w->excused = true;
 }
 
+/* The record that lets it in is in force before it is committed, and may go with its view until then. */
 bool world_disk_doubtful(struct world *w, uint32_t node)
 {
 	struct world_disk *d = &w->nodes[node].disk;
@@ -267,7 +268,7 @@ bool world_disk_doubtful(struct world *w, uint32_t node)
 
 	if (d->doubtful && w->nodes[node].engine) {
 		engine_status(w->nodes[node].engine, &s);
-		d->doubtful = !(s.current && s.ledger.role == LEDGER_VOTER);
+		d->doubtful = !(s.current && s.ledger.role == LEDGER_VOTER && s.ledger.committed == s.ledger.last);
 		d->forgot = d->forgot && d->doubtful;
 	}
 	return d->doubtful;
@@ -276,15 +277,21 @@ bool world_disk_doubtful(struct world *w, uint32_t node)
 /* Who goes may be the only one who remembers what another one's disk had acknowledged. */
 static void forget_witness(struct world *w, uint32_t gone)
 {
-	for (uint32_t i = 1; i <= w->n_nodes; i++)
-		if (i != gone && world_disk_doubtful(w, i) && w->nodes[i].disk.forgot)
+	for (uint32_t i = 1; i <= w->n_nodes; i++) {
+		if (i == gone)
+			continue;
+		if (world_disk_doubtful(w, i) && w->nodes[i].disk.forgot)
 			w->excused = true;
+		if (!w->nodes[i].agent_up)
+			w->nodes[i].disk.witnessed = false;
+	}
 }
 
 void world_disk_agent_ends(struct world_node *n)
 {
 	leave_writes(n);
 	memset(&n->disk.failure, 0, sizeof(n->disk.failure));
+	n->disk.witnessed = world_all_current(n->w) && world_one_ring(n->w);
 	forget_witness(n->w, n->id);
 }
 

@@ -43,6 +43,7 @@ struct world_disk {
 	size_t cut_in;			/* the power goes at this write from now; 0: not */
 	bool cut_kept;
 	bool doubtful;			/* see world_disk_doubtful */
+	bool witnessed;			/* while no agent is up: all others were in one view with the last, and are up since */
 	bool forgot;			/* doubtful, and the store is the same: its neighbours must remember (rule L7) */
 };
 
@@ -122,7 +123,6 @@ struct world {
 /* world.c: a line of the story. @subject may be NULL. */
 void world_tell(struct world *w, const char *subject, const char *text);
 void world_befalls(struct world_node *n, const char *text);	/* into trace and story: what happens to a node, and its agent cannot say */
-bool world_all_current(struct world *w);
 
 /* world_disk.c */
 void world_disk_new(struct world_node *n);
@@ -159,6 +159,7 @@ void world_order_left(struct world_node *n);
 void world_order_suspends(struct world_node *n);
 void world_order_resumed(struct world_node *n);
 void world_order_power_lost(struct world_node *n);
+bool world_one_ring(const struct world *w);	/* all nodes are in it, and it has its token */
 void world_ring_soon(struct world *w, int64_t us);	/* new rings form then, one a side */
 void world_order_free(struct world *w);
 

@@ -77,6 +77,15 @@ static bool stands(const struct world *w, const struct forming *f)
 	return in_one_ring(w, &first->ring) == f->n;
 }
 
+bool world_one_ring(const struct world *w)
+{
+	struct forming all = { .n = w->n_nodes };
+
+	for (uint32_t i = 1; i <= w->n_nodes; i++)
+		all.nodes[i - 1] = i;
+	return stands(w, &all);
+}
+
 /* Those who come out of the same ring together, as bits. */
 static uint32_t fellows(const struct world *w, const struct forming *f, const struct world_node *n)
 {
