@@ -28,7 +28,7 @@ struct world_faults {
 	unsigned fence;			/* a call is refused, has no effect, hangs, is slow, or switches after its answer */
 	/*
 	 * Messages are late here and there, do not reach everybody when a ring ends, and are refused in bursts; callbacks of
-	 * a new ring come one by one and the quorum answer at any time about then; what is sent meanwhile goes to few.
+	 * a new ring come one by one and the quorum answer at any time about then; what is sent without a token goes to few.
 	 */
 	unsigned order;
 	unsigned disk;			/* a write under way at its agent's end is there all the same */

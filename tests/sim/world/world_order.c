@@ -233,10 +233,10 @@ static void sequence(struct world *w, struct packet *p)
 }
 
 /*
- * Between the group's change and the ring's callback: those who know the sender from the ring before get it, the others
- * drop it (rule L6).
+ * What was taken while there was no token is sent in the new ring before that is told: those who know the sender from the
+ * ring before get it, the others drop it (rule L6). From then until all is told nothing is taken.
  */
-static void send_unsynced(struct world_node *from, struct packet *p)
+static void send_early(struct world_node *from, struct packet *p)
 {
 	struct world *w = from->w;
 
@@ -245,11 +245,10 @@ static void send_unsynced(struct world_node *from, struct packet *p)
 
 		if (i == from->id || (n->in_ring && n->before.seq && order_same_ring(&n->ring, &from->ring) &&
 				      order_same_ring(&n->before, &from->before)))
-			inbox_put(n, (struct news){ .kind = NEWS_PACKET, .packet = p }, WORLD_DELIVERY_US);
+			inbox_put(n, (struct news){ .kind = NEWS_PACKET, .packet = p }, 0);
 	}
 }
 
-/* What was taken while there was no token is sent in the new ring before it is told, so only to those who know the sender. */
 void order_send_unsent(struct world_node *n)
 {
 	struct packet **p;
@@ -257,7 +256,7 @@ void order_send_unsent(struct world_node *n)
 	vec_each(p, &n->unsent) {
 		(*p)->ring = n->ring;
 		(*p)->received = ~0u;
-		send_unsynced(n, *p);
+		send_early(n, *p);
 		packet_unref(*p);
 	}
 	vec_clear(&n->unsent);
@@ -289,15 +288,12 @@ static int order_send(void *order, const void *data, size_t len)
 	struct world_node *n = order;
 	struct packet *p;
 
-	if (!n->in_ring || !flows(n) || (!n->synced && !n->w->faults.order))
+	if (!n->in_ring || !n->synced || !flows(n))
 		return -EAGAIN;
 	if (n->stalled)
 		return send_without_token(n, data, len);
 	p = packet_new(n, data, len);
-	if (n->synced)
-		sequence(n->w, p);
-	else
-		send_unsynced(n, p);
+	sequence(n->w, p);
 	packet_unref(p);
 	return 0;
 }

@@ -92,7 +92,7 @@ struct world_node {
 	VEC(struct packet *) unsent;	/* taken while there was no token */
 	struct mono full_until;		/* takes no message before */
 	struct group told;		/* as last told to its agent */
-	struct env_timer *quorum_timer;
+	struct env_timer *quorum_timer, *token_timer;
 	bool quorate;			/* what that will say */
 };
 

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define HOLD_US	  (150)			/* the token, by one node */
 #define QUORUM_US (5 * US_PER_MS)	/* the quorum answer is so much late at most */
 #define SYNC_US	  (20 * US_PER_MS)	/* from a change of the group to the ring's callback, at most */
 
@@ -281,14 +282,24 @@ void world_order_suspends(struct world_node *n)
 	world_token_loss(n->w, n->id);
 }
 
+static void passes_token(void *ctx)
+{
+	struct world_node *n = ctx;
+
+	if (in_one_ring(n->w, &n->ring) == 1)
+		lose_token(n->w, n->ring);
+}
+
 /*
  * Its corosync does not know yet that the others have a ring without it: it takes the token that waited in its socket, and
- * gives its agent what that sends.
+ * gives its agent what that sends before it passes it on, to nobody.
  */
 void world_order_resumed(struct world_node *n)
 {
-	if (n->in_ring && in_one_ring(n->w, &n->ring) == 1)
+	if (n->in_ring && in_one_ring(n->w, &n->ring) == 1) {
 		n->stalled = false;
+		env_timer(&n->env, &n->token_timer, HOLD_US, passes_token, n);
+	}
 	world_ring_soon(n->w, WORLD_MERGE_US);
 }
 
@@ -316,6 +327,7 @@ void world_order_power_lost(struct world_node *n)
 
 	inbox_clear(n);
 	env_cancel(&n->env, &n->quorum_timer);
+	env_cancel(&n->env, &n->token_timer);
 	n->in_ring = n->stalled = false;
 	if (was)
 		lose_token(n->w, ring);
@@ -328,5 +340,6 @@ void world_order_free(struct world *w)
 	for (uint32_t i = 1; i <= w->n_nodes; i++) {
 		inbox_clear(&w->nodes[i]);
 		env_cancel(&w->nodes[i].env, &w->nodes[i].quorum_timer);
+		env_cancel(&w->nodes[i].env, &w->nodes[i].token_timer);
 	}
 }
