@@ -74,7 +74,7 @@ static void agent_comes(struct ears *e, uint32_t node)
 
 	n->life++;
 	n->pid = ++e->w->next_pid;
-	n->agent_up = true;
+	n->joined = true;
 	n->events = &ear;
 	n->events_ctx = &e->heard[node];
 	world_order_joined(n);
@@ -84,7 +84,7 @@ static void agent_goes(struct ears *e, uint32_t node)
 {
 	struct world_node *n = &e->w->nodes[node];
 
-	n->agent_up = false;
+	n->joined = false;
 	n->life++;
 	world_order_left(n);
 }
@@ -93,7 +93,7 @@ static void power_goes(struct ears *e, uint32_t node)
 {
 	struct world_node *n = &e->w->nodes[node];
 
-	n->powered = n->agent_up = false;
+	n->powered = n->joined = false;
 	n->life++;
 	world_order_power_lost(n);
 }
@@ -117,7 +117,7 @@ static void setup(struct ears *e, uint64_t seed, unsigned faults)
 static void teardown(struct ears *e)
 {
 	for (uint32_t i = 1; i <= NODES; i++) {
-		e->w->nodes[i].agent_up = false;
+		e->w->nodes[i].joined = false;
 		buf_free(&e->heard[i]);
 	}
 	world_free(e->w);

@@ -47,10 +47,13 @@ static void node_log(void *ctx, int priority, const char *text)
 	say(n->w, n->id, text);
 }
 
-/* Its place in the order does not wait for it: an engine must bear a view that comes before its store. */
+/* The store is read: only now the agent joins the group, as the real one does. Before it would miss what is said there. */
 static void node_ready(void *ctx)
 {
-	(void)ctx;
+	struct world_node *n = ctx;
+
+	n->joined = true;
+	world_order_joined(n);
 }
 
 static void node_failed(void *ctx, const struct err *err)
@@ -79,21 +82,22 @@ void world_agent_start(struct world *w, uint32_t node)
 	n->events_ctx = n->engine;
 	n->agent_up = true;
 	engine_start(n->engine, &parts, &news, n);
-	world_order_joined(n);
 }
 
 void world_agent_kill(struct world *w, uint32_t node)
 {
 	struct world_node *n = &w->nodes[node];
 
-	n->agent_up = false;
+	bool joined = n->joined;
+
+	n->agent_up = n->joined = false;
 	n->life++;
 	world_disk_agent_ends(n);
 	n->driver.ops->free(n->driver.drv);
 	storage_free(n->storage);
 	engine_free(n->engine);
 	n->engine = NULL;
-	if (n->powered)
+	if (n->powered && joined)
 		world_order_left(n);
 }
 

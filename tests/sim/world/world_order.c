@@ -80,7 +80,7 @@ static void inbox_next(void *ctx)
 		news->packet->received |= bit(n->id);
 	else
 		n->synced = true;
-	if (n->agent_up && news->life == n->life)
+	if (n->joined && news->life == n->life)
 		tell(n, news);
 	news_free(news);
 }
@@ -115,7 +115,7 @@ struct group order_agents(const struct world *w, const struct order_ring *ring)
 	struct group g = { .n = 0 };
 
 	for (uint32_t i = 1; i <= w->n_nodes; i++)
-		if (w->nodes[i].agent_up && w->nodes[i].in_ring && order_same_ring(&w->nodes[i].ring, ring))
+		if (w->nodes[i].joined && w->nodes[i].in_ring && order_same_ring(&w->nodes[i].ring, ring))
 			g.v[g.n++] = (struct order_member){ i, w->nodes[i].pid };
 	return g;
 }

@@ -69,6 +69,7 @@ struct world_node {
 	uint32_t id, pid;
 	char name[8];
 	bool powered, agent_up;
+	bool joined;			/* the agent is in the group */
 	unsigned life;			/* counts agents: what was begun for an earlier one is void */
 	struct id incarnation;
 	struct world_disk disk;

@@ -144,7 +144,7 @@ static void quorum_answers(void *ctx)
 {
 	struct world_node *n = ctx;
 
-	if (n->agent_up)
+	if (n->joined)
 		n->events->quorum(n->events_ctx, &n->ring, n->quorate);
 }
 
