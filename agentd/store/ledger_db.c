@@ -344,10 +344,28 @@ static int write_all(struct ledger_db *db, const struct ledger_write *w)
 	return rc;
 }
 
+/*
+ * Before the first write what was read out of SQLite's log is brought into the file. Where an
+ * fsync has failed in a life before, pages of the log may stand in the page cache only, and no
+ * later fsync says so (rule L2): a power cut would take them, and all that was appended behind
+ * them.
+ */
+static int settle_log(struct ledger_db *db)
+{
+	int rc = SQLITE_OK;
+
+	if (!db->log_settled)
+		rc = sqlite3_wal_checkpoint_v2(db->db, NULL, SQLITE_CHECKPOINT_TRUNCATE, NULL, NULL);
+	db->log_settled = rc == SQLITE_OK;
+	return rc;
+}
+
 int ledger_db_write(struct ledger_db *db, const struct ledger_write *w, struct err *ret_err)
 {
-	int rc = step(db, ST_BEGIN), r;
+	int rc = settle_log(db), r;
 
+	if (rc == SQLITE_OK)
+		rc = step(db, ST_BEGIN);
 	if (rc == SQLITE_OK)
 		rc = write_all(db, w);
 	if (rc == SQLITE_OK)

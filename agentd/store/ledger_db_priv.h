@@ -7,6 +7,7 @@
 #include "ledger_db.h"
 
 #include <sqlite3.h>
+#include <stdbool.h>
 
 #define PATH_SIZE 1024
 
@@ -44,6 +45,7 @@ struct ledger_db {
 	sqlite3_stmt *st[ST_MAX]; /* prepared when the database has been accepted */
 	struct state state;       /* as it is on disk */
 	int log_pages;            /* in the write-ahead log after the last commit */
+	bool log_settled;         /* nothing of a life before is in it any more */
 };
 
 /* What a row's sum must be. */

@@ -114,7 +114,8 @@ static const struct {
 
 /*
  * The outcome of one transaction; a store that has failed once fails for the rest of its life (rule L2). After a failed
- * fsync the transaction stands in the page cache: a load sees it, and a power cut takes it away.
+ * fsync the transaction stands in the page cache: a load sees it, and a power cut takes it away. The first write of the
+ * next life makes durable what that has read.
  */
 static struct err carry_out(struct world_disk *d, struct disk_write *dw)
 {
@@ -207,7 +208,6 @@ static void loaded(void *ctx)
 	d->loaded(d->loaded_ctx, &image, &fine);
 }
 
-/* A store makes durable what it reads before it hands it on: what is in the page cache only may never reach the disk. */
 static void disk_load(void *store, store_loaded_fn *done, void *ctx)
 {
 	struct world_node *n = store;
@@ -215,7 +215,6 @@ static void disk_load(void *store, store_loaded_fn *done, void *ctx)
 
 	d->loaded = done;
 	d->loaded_ctx = ctx;
-	d->solid = d->history.n;
 	env_timer(&n->env, &d->timer, stall_us(n) + d->us, loaded, n);
 }
 
