@@ -21,6 +21,12 @@ static bool needs_fencing(struct ha_round *r, const struct node *n)
 	return n->fence_wanted || (node_matters(r->m, n) && gone_for_long(r, n));
 }
 
+/* Two that fence each other would both be off. */
+static bool may_fence(const struct node *n)
+{
+	return node_takes_orders(n) && !n->fence_wanted && !n->fence_operation;
+}
+
 /* The nodes take turns: one that cannot reach the device does not hold up the proof. */
 static const struct node *pick_executor(const struct ha_round *r, const struct node *victim)
 {
@@ -29,7 +35,7 @@ static const struct node *pick_executor(const struct ha_round *r, const struct n
 	size_t count = 0;
 
 	while (count < ARRAY_SIZE(able) && (n = map_next(r->m->nodes, &it)))
-		if (n != victim && node_takes_orders(n))
+		if (n != victim && may_fence(n))
 			able[count++] = n;
 	return count ? able[victim->fence_attempts % count] : NULL;
 }

@@ -419,6 +419,20 @@ static void test_fenced_stays_so(void **state)
 	arena_free(a);
 }
 
+/* Two nodes that are to be fenced do not fence each other: both would be off, and the majority with them. */
+static void test_none_fences_who_is_fenced(void **state)
+{
+	struct arena *a = arena_new(3, false);
+
+	(void)state;
+	assert_int_equal(arena_kind(a, CMD_NODE_FENCE, "", 1), 0);
+	assert_int_equal(arena_kind(a, CMD_NODE_FENCE, "", 2), 0);
+	arena_decide(a);
+	assert_int_equal(fencing(a, 1)->node, 3);
+	assert_int_equal(fencing(a, 2)->node, 3);
+	arena_free(a);
+}
+
 /*
  * A person fences a node that is here: its guests wait meanwhile, the proof holds although it is
  * still listed.
@@ -544,6 +558,7 @@ int main(void)
 		cmocka_unit_test(test_double_proof),
 		cmocka_unit_test(test_fenced_and_back),
 		cmocka_unit_test(test_fenced_stays_so),
+		cmocka_unit_test(test_none_fences_who_is_fenced),
 		cmocka_unit_test(test_person_fences),
 		cmocka_unit_test(test_person_fences_in_vain),
 		cmocka_unit_test(test_fence_refused),
