@@ -111,16 +111,11 @@ static bool read_options(int argc, char **argv, struct options *o)
 	return o->seeded + !!o->folder + !!o->file == 1 && optind == argc;
 }
 
-static const char *verdict(const struct outcome *out)
-{
-	if (out->failed)
-		return out->what;
-	return out->excused ? "all promises kept, until a lie that nobody can make good" : "all promises kept";
-}
-
 static void print_outcome(const struct script *s, const struct outcome *out)
 {
-	printf("seed %llu: %s\n", (unsigned long long)s->seed, verdict(out));
+	printf("seed %llu: %s\n", (unsigned long long)s->seed, out->failed ? out->what : "all promises kept");
+	if (out->given_up)
+		printf("clusters given up after a lie that nobody can make good: %zu\n", out->given_up);
 	printf("trace %016llx, %.3f s simulated, %zu troubles\n", (unsigned long long)out->hash, (double)out->simulated_us / US_PER_S,
 	       out->done);
 }

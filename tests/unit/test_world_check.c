@@ -186,7 +186,7 @@ static void test_a_proof_that_is_not_true(void **state)
 /* The last command in what node 3's disk knows to be committed. */
 static struct ledger_entry *last_command(struct world *w)
 {
-	struct ledger_image *disk = &w->nodes[3].disk;
+	struct ledger_image *disk = &w->nodes[3].disk.image;
 	size_t i = disk->committed;
 
 	while (disk->entries.v[i - 1].kind != ENTRY_COMMAND)

@@ -7,10 +7,13 @@
 
 #include <string.h>
 
+#define HASH_OF_NOTHING UINT64_C(14695981039346656037)
+
 struct play {
 	struct world *w;
-	const struct shape *shape;
+	const struct script *script;
 	struct outcome *out;
+	struct record *record;		/* or NULL */
 	size_t story_from;
 	int64_t since_us;		/* what the troubles' times count from */
 	struct env_timer *timer;	/* of the next trouble */
@@ -56,29 +59,74 @@ static void note(struct play *p, const struct trouble *t)
 	world_note(p->w, buf_cstr(&line));
 }
 
+/* FNV-1a, of 64 bits. */
+static uint64_t hash_on(uint64_t hash, const char *text)
+{
+	for (; *text; text++)
+		hash = (hash ^ (unsigned char)*text) * UINT64_C(1099511628211);
+	return hash;
+}
+
+/* What is left of the cluster when it is freed. */
+static void collect(struct play *p)
+{
+	p->out->hash = hash_on(p->out->hash, world_trace(p->w));
+	p->out->simulated_us += world_now(p->w);
+	p->out->given_up += world_excused(p->w);
+	if (!p->record)
+		return;
+	buf_str(&p->record->trace, world_trace(p->w));
+	buf_str(&p->record->story, world_story(p->w) + p->story_from);
+}
+
+static void set_up(struct play *p)
+{
+	p->w = cast_new(p->script->seed + p->out->given_up, &p->script->shape);
+	p->since_us = world_now(p->w);
+	p->story_from = strlen(world_story(p->w));
+}
+
+static void set_up_another(struct play *p)
+{
+	world_note(p->w, "given up after a lie that nobody can make good; another cluster takes its place");
+	collect(p);
+	world_free(p->w);
+	set_up(p);
+}
+
+static const char *play_settle(struct play *p)
+{
+	const char *what = NULL;
+
+	if (!world_excused(p->w))
+		what = settle(p->w, &p->script->shape);
+	if (!world_broken(p->w) && world_excused(p->w)) {
+		set_up_another(p);
+		return NULL;
+	}
+	p->since_us = world_now(p->w);
+	return what;
+}
+
 static bool play_trouble(struct play *p, const struct trouble *t)
 {
 	const char *what = NULL;
 
 	wait_for(p, t->at_us);
-	if (!world_broken(p->w) && !world_excused(p->w)) {
-		note(p, t);
+	if (!world_broken(p->w)) {
+		if (t->kind == TROUBLE_SETTLE || !world_excused(p->w))
+			note(p, t);
 		if (t->kind == TROUBLE_SETTLE)
-			what = settle(p->w, p->shape);
-		else
-			trouble_do(p->w, p->shape, t);
+			what = play_settle(p);
+		else if (!world_excused(p->w))
+			trouble_do(p->w, &p->script->shape, t);
 		p->out->done++;
 	}
-	if (t->kind == TROUBLE_SETTLE)
-		p->since_us = world_now(p->w);
 	if (world_broken(p->w))
 		what = world_broken(p->w);
-	else if (world_excused(p->w))
-		what = NULL;
 	if (what)
 		fail(p, what);
-	p->out->excused = !what && world_excused(p->w);
-	return !what && !p->out->excused;
+	return !what;
 }
 
 static bool play_troubles(struct play *p, const troubles *list, size_t from)
@@ -89,13 +137,11 @@ static bool play_troubles(struct play *p, const troubles *list, size_t from)
 	return true;
 }
 
-static void begin(struct play *p, const struct script *s, struct outcome *ret)
+static void begin(struct play *p, const struct script *s, struct record *record, struct outcome *ret)
 {
-	*ret = (struct outcome){ 0 };
-	*p = (struct play){ .shape = &s->shape, .out = ret };
-	p->w = cast_new(s->seed, &s->shape);
-	p->since_us = world_now(p->w);
-	p->story_from = strlen(world_story(p->w));
+	*ret = (struct outcome){ .hash = HASH_OF_NOTHING };
+	*p = (struct play){ .script = s, .out = ret, .record = record };
+	set_up(p);
 }
 
 void record_free(struct record *r)
@@ -104,28 +150,13 @@ void record_free(struct record *r)
 	buf_free(&r->story);
 }
 
-/* FNV-1a, of 64 bits. */
-static uint64_t hash_of(const char *text)
-{
-	uint64_t hash = UINT64_C(14695981039346656037);
-
-	for (; *text; text++)
-		hash = (hash ^ (unsigned char)*text) * UINT64_C(1099511628211);
-	return hash;
-}
-
-static void end(struct play *p, struct record *record)
+static void end(struct play *p)
 {
 	if (!p->out->failed)
-		world_note(p->w, p->out->excused ? "all promises kept before that lie" : "all promises kept");
-	p->out->hash = hash_of(world_trace(p->w));
-	p->out->simulated_us = world_now(p->w);
-	if (record) {
-		buf_str(&record->trace, world_trace(p->w));
-		buf_str(&record->story, world_story(p->w) + p->story_from);
-		if (p->out->failed)
-			settle_explain(p->w, p->shape, &record->trace);
-	}
+		world_note(p->w, "all promises kept");
+	collect(p);
+	if (p->record && p->out->failed)
+		settle_explain(p->w, &p->script->shape, &p->record->trace);
 	world_free(p->w);
 }
 
@@ -133,9 +164,9 @@ void play_script(const struct script *script, struct record *record, struct outc
 {
 	struct play p;
 
-	begin(&p, script, ret);
+	begin(&p, script, record, ret);
 	play_troubles(&p, &script->troubles, 0);
-	end(&p, record);
+	end(&p);
 }
 
 void play_seed(struct script *script, int64_t us, struct record *record, struct outcome *ret)
@@ -144,10 +175,10 @@ void play_seed(struct script *script, int64_t us, struct record *record, struct 
 	struct play p;
 	size_t from;
 
-	begin(&p, script, ret);
+	begin(&p, script, record, ret);
 	do {
 		from = script->troubles.n;
 		trouble_draw(&random, &script->shape, &script->troubles);
-	} while (play_troubles(&p, &script->troubles, from) && world_now(p.w) < us);
-	end(&p, record);
+	} while (play_troubles(&p, &script->troubles, from) && ret->simulated_us + world_now(p.w) < us);
+	end(&p);
 }

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
- * Playing a script: a cluster from its first boot to the verdict. */
+ * Playing a script: a cluster from its first boot to the verdict. One that is given up is left alone until it should
+ * settle; another one takes its place then. */
 #ifndef DOMUS_TESTS_PLAY_H
 #define DOMUS_TESTS_PLAY_H
 
@@ -8,11 +9,11 @@
 /* A plain value. */
 struct outcome {
 	bool failed;
-	bool excused;			/* it ended early: what comes after a lie (world_excused) need not come right */
 	char what[ERR_TEXT_MAX];	/* the first promise that was broken, or "" */
 	uint64_t hash;			/* of the trace: equal for equal scripts, on every machine */
 	int64_t simulated_us;
 	size_t done;			/* troubles */
+	size_t given_up;		/* clusters, after a lie that nobody can make good (world_excused) */
 };
 
 /* What happened: all of it, and when it failed what each node knew then; and what a person would tell of it, from the set-up on. */
