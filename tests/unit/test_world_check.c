@@ -105,6 +105,24 @@ static void test_a_guest_runs_without_ownership(void **state)
 	assert_broken(w, "not its owner");
 }
 
+/* The switch says that n1 is off, to status too: what comes of that is nobody's broken promise. */
+static void test_a_lie_excuses(void **state)
+{
+	struct world *w = two_guests();
+	uint32_t on = cluster_guest(w, 1, "g1")->owner.node, ask = on % 3 + 1;
+
+	(void)state;
+	world_set_fence_device(w, on, WORLD_FENCE_LIES);
+	world_agent_kill(w, on);
+	assert_false(world_excused(w));
+	cluster_until(w, (struct cluster_wish){ ask, "g1", GUEST_RECOVERING, on, 0 }, 60 * S);
+	world_run(w, 2 * S);
+	assert_true(world_powered(w, on));
+	assert_true(world_excused(w));
+	assert_null(world_broken(w));
+	world_free(w);
+}
+
 /* ---- volumes ---- */
 
 static void test_a_guest_runs_without_volumes(void **state)
@@ -307,6 +325,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_a_guest_runs_twice),
 		cmocka_unit_test(test_a_guest_runs_without_ownership),
+		cmocka_unit_test(test_a_lie_excuses),
 		cmocka_unit_test(test_a_guest_runs_without_volumes),
 		cmocka_unit_test(test_a_second_writer),
 		cmocka_unit_test(test_two_guests_write_a_volume),
