@@ -79,6 +79,19 @@ static bool first_current(struct world *w, void *ctx)
 	return world_engine(w, 1) && is_current(w, 1);
 }
 
+/* One that has left is let in again (see boot_all). */
+static bool all_nodes_known(struct world *w, void *ctx)
+{
+	const struct quiet *q = ctx;
+
+	if (!first_current(w, ctx))
+		return false;
+	for (uint32_t n = 1; n <= q->shape->nodes; n++)
+		if (!model_node(engine_model(world_engine(w, 1)), n))
+			return false;
+	return true;
+}
+
 /* Tried until it is done, for the trouble before may still take an effect. @c owns nothing. */
 static int ask(struct quiet *q, const struct command *c)
 {
@@ -98,6 +111,8 @@ static int ask(struct quiet *q, const struct command *c)
 /* Nodes that were drained take guests again. */
 static bool activate_all(struct quiet *q)
 {
+	if (!world_until(q->w, all_nodes_known, q, 100 * S))
+		return false;
 	for (uint32_t n = 1; n <= q->shape->nodes; n++) {
 		struct command c = { .kind = CMD_NODE_ACTIVATE, .node = n };
 

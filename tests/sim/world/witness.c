@@ -113,13 +113,21 @@ static bool reported(const struct deed *d, const struct owner *was)
 	return d->has_op && d->op.epoch == was->epoch && owner_is(was, d->op.node, &d->op.incarnation);
 }
 
+/* A node that leaves the cluster goes with the proof of its end: then the entry alone says which life that was. */
+static bool proves(const struct deed *d, uint32_t node, const struct id *life)
+{
+	if (d->has_op && d->op.kind == OP_FENCE)
+		return d->c.ok && d->op.victim == node && id_equal(&d->op.victim_incarnation, life);
+	return d->c.kind == CMD_NODE_CONFIRM_OFF && d->c.node == node && id_equal(&d->c.incarnation, life);
+}
+
 /* That very life is over: it was proven, or its node is in another one. */
-static bool proven(const struct model *m, const struct owner *was)
+static bool proven(const struct model *m, const struct deed *d, const struct owner *was)
 {
 	const struct node *n = model_node(m, was->node);
 
 	if (!n)
-		return false;
+		return proves(d, was->node, &was->incarnation);
 	return (n->proof.kind != PROOF_NONE && id_equal(&n->proof.incarnation, &was->incarnation)) ||
 	       (!id_is_none(&n->incarnation) && !id_equal(&n->incarnation, &was->incarnation));
 }
@@ -147,7 +155,7 @@ static void check_owner(struct world *w, const struct deed *d, const struct gues
 	}
 	if (same_owner(was, &g->owner))
 		return;
-	if (was->node && !handed_over(g) && !reported(d, was) && !proven(witness_model(x), was))
+	if (was->node && !handed_over(g) && !reported(d, was) && !proven(witness_model(x), d, was))
 		world_break(w, "guest %s was taken from n%u without a proof, at %" PRIu64 " (%s)", g->name, was->node, d->entry->index,
 			    command_kind_text(d->c.kind));
 	if (g->owner.node && g->owner.epoch > d->entry->index)
@@ -165,15 +173,19 @@ static void check_owners(struct world *w, const struct deed *d)
 }
 
 /* A proof says that a life of a node is over: nobody must be in it. */
-static void check_proofs(struct world *w, uint64_t index)
+static void check_proofs(struct world *w, const struct deed *d)
 {
+	uint64_t index = d->entry->index;
+
 	for (uint32_t i = 1; i <= w->n_nodes; i++) {
 		const struct node *n = model_node(witness_model(w->witness), i);
 		const struct world_node *really = &w->nodes[i];
+		bool now = n ? n->proof.kind != PROOF_NONE && n->proof.index == index &&
+				       id_equal(&n->proof.incarnation, &really->incarnation)
+			     : proves(d, i, &really->incarnation);
 
-		if (n && n->proof.kind != PROOF_NONE && n->proof.index == index && really->powered &&
-		    id_equal(&n->proof.incarnation, &really->incarnation))
-			world_break(w, "n%u is proven off at %" PRIu64 " (%s), and is not", i, index, proof_kind_text(n->proof.kind));
+		if (now && really->powered)
+			world_break(w, "n%u is proven off at %" PRIu64 " (%s), and is not", i, index, command_kind_text(d->c.kind));
 	}
 }
 
@@ -226,7 +238,7 @@ void witness_entry(struct world *w, const struct ledger_entry *e)
 	vec_push(&x->log, (struct noted){ e->id, e->term, sum_of(e) });
 	check_once(w, e, r.fresh);
 	check_owners(w, &d);
-	check_proofs(w, e->index);
+	check_proofs(w, &d);
 	tell_events(w);
 	if (d.c.kind != COMMAND_KIND_INVALID)
 		command_free(&d.c);
