@@ -7,6 +7,7 @@
  *	it is appended	  log_append		written in groups, acknowledged
  *	acknowledgements  log_count		a majority commits; committed applies
  *	something lacks	  catchup_start		fetched, then followed
+ *	the log is long	  snapshot_review	its beginning becomes a snapshot
  *	ticks		  leader_on_tick	silence, the leader, the clocks
  *	someone asks in	  voters_tick		the leader changes the voters' record
  *
@@ -62,6 +63,8 @@ void ledger_free(struct ledger *l)
 	if (!l)
 		return;
 	catchup_stop(l);
+	fetched_drop(&l->catchup.snapshot);
+	buf_free(&l->base.bytes);
 	propose_free(l);
 	for (size_t i = 0; i < l->log.n; i++)
 		entry_free(l->log.v[i]);
@@ -79,6 +82,8 @@ void ledger_replay(struct ledger *l, ledger_effects *out)
 		ledger_alarm(l, &s, ALARM_DISK, l->conf.node,
 			     "the ledger on this node's disk is damaged: it takes no part; remove "
 			     "its state folder and join again");
+	else if (l->base.index > 0)
+		snapshot_restore(l, &s);
 	log_apply(l, &s);
 }
 
@@ -169,6 +174,7 @@ static void settle(struct ledger *l, struct step *s)
 	leader_review(l);
 	propose_flush(l, s);
 	log_write(l, s, false);
+	snapshot_review(l, s);
 	status_explain(l);
 	status_note_change(l, s);
 }
@@ -210,6 +216,7 @@ static const struct handler {
 	[MSG_FETCH]   = { catchup_on_fetch,   true  },
 	[MSG_ENTRIES] = { catchup_on_entries, true  },
 	[MSG_JOIN]    = { voters_on_join,     false },
+	[MSG_SNAPSHOT] = { snapshot_on_part,  true  },
 	/* clang-format on */
 };
 
@@ -287,6 +294,7 @@ void ledger_tick(struct ledger *l, struct mono now, struct wall wall, ledger_eff
 	}
 	view_tick(l, &s);
 	catchup_tick(l, &s);
+	snapshot_tick(l);
 	voters_tick(l, &s);
 	propose_tick(l);
 	log_tick(l, &s);

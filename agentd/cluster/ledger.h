@@ -2,7 +2,7 @@
  * The ledger: one totally ordered, durable, agreed log of commands. A pure step function:
  * (state, message | view | time | disk done) -> (state, messages, writes, entries to apply).
  *
- * It is Raft's log with a total order in place of elections. The rules it keeps are L1 to L8 and L10 to L12 of agentd/HACKING.md. */
+ * It is Raft's log with a total order in place of elections. The rules it keeps are L1 to L8 and L10 to L13 (snapshots) of agentd/HACKING.md. */
 #ifndef DOMUS_CLUSTER_LEDGER_H
 #define DOMUS_CLUSTER_LEDGER_H
 
@@ -56,6 +56,10 @@ enum ledger_effect_kind {
 	LEDGER_WRITE,		/* give @write to the store, then call ledger_written; never more than one under way */
 	LEDGER_APPLY,		/* @entry is committed: apply it. In index order, each exactly once in a life of the agent */
 	LEDGER_CHANGED,		/* ledger_status has changed (opened, closed, leader, caught up, role) */
+	/* the log is long: when all effects of this call are carried out, give ledger_snapshot the state */
+	LEDGER_SNAPSHOT,
+	/* @state, of @state_len bytes, is what all entries up to @index have made: take it in place of one's own */
+	LEDGER_RESTORE,
 	LEDGER_ALARM,		/* @text is for a person: something that must not happen has */
 };
 
@@ -67,7 +71,11 @@ struct ledger_effect {
 	enum ledger_class class;
 	struct buf data;
 	struct ledger_write write;		/* its entries pointer is owned by the effect */
-	const struct ledger_entry *entry;	/* valid until the next call into the ledger */
+	/* both valid until the next call into the ledger */
+	const struct ledger_entry *entry;
+	const void *state;
+	size_t state_len;
+	uint64_t index;
 	char text[ERR_TEXT_MAX];
 };
 
@@ -85,15 +93,25 @@ struct ledger_conf {
 	uint32_t silent_ticks;		/* K of rule L10 */
 	int64_t open_wait_us;		/* how long the source waits for the rest once a majority has promised */
 	int64_t retry_us;		/* a view that has not opened after this long is tried in another round; doubled each time */
+	/* after so many applied entries a snapshot takes their place, however long it is; 0: as below */
+	uint64_t log_entries;
 };
+
+/*
+ * A second's worth of commands at full speed, and some hours of quiet ones: who was away for less fetches entries, not the whole
+ * state. The bytes bound the memory where commands are long (guests' specifications); beyond both, a log is kept that is as long as the
+ * snapshot, so that the writing of snapshots never costs more than that of the entries.
+ */
+#define LEDGER_LOG_ENTRIES (16 * 1024)
+#define LEDGER_LOG_BYTES   (16 * 1024 * 1024)
 
 struct ledger;
 
-/* @image: what the store held; its entries are taken over. */
+/* @image: what the store held; its entries and its snapshot are taken over. */
 struct ledger *ledger_new(const struct ledger_conf *conf, struct ledger_image *image);
 void ledger_free(struct ledger *l);
 
-/* The entries that were committed already when the agent started: call once after ledger_new, before anything else. */
+/* What was committed already when the agent started, a snapshot first if there is one: call once after ledger_new, before anything else. */
 void ledger_replay(struct ledger *l, ledger_effects *out);
 
 /* @view NULL: there is none (any more). On a change everything queued and not yet sent is void: drop it before carrying out @out. */
@@ -104,6 +122,8 @@ void ledger_gate(struct ledger *l, bool quorate, struct mono now, ledger_effects
 void ledger_message(struct ledger *l, uint32_t from_node, const void *data, size_t len, struct mono now, ledger_effects *out);
 /* The write under way is durable (@err's code is 0) or has failed for good; its text is passed on to people. */
 void ledger_written(struct ledger *l, const struct err *err, struct mono now, ledger_effects *out);
+/* What LEDGER_SNAPSHOT asks for: the state after all that LEDGER_APPLY and LEDGER_RESTORE have brought, opaque here. */
+void ledger_snapshot(struct ledger *l, const void *state, size_t len, struct mono now, ledger_effects *out);
 /* Every LEDGER_TICK_US. @wall stamps the tick: what this node takes the time to be, never below that of what it has applied. */
 #define LEDGER_TICK_US (200 * US_PER_MS)
 void ledger_tick(struct ledger *l, struct mono now, struct wall wall, ledger_effects *out);
@@ -149,6 +169,7 @@ struct ledger_status {
 	bool caught_up;			/* and this node has applied all that is committed in it, as far as it knows */
 	uint64_t term;			/* of the view, or the last promised one */
 	uint64_t committed, last, applied;
+	uint64_t snapshot;		/* the log begins after this index */
 	uint32_t leader;		/* 0: none */
 	uint32_t silent[LEDGER_VOTERS_MAX];	/* nodes */
 	size_t n_silent;

@@ -56,6 +56,7 @@ static bool cut(struct ledger *l, struct step *s, uint64_t from)
 
 static void caught_up(struct ledger *l, struct step *s)
 {
+	fetched_drop(&l->catchup.snapshot);
 	if (!cut(l, s, l->catchup.hold_from))
 		return;
 	for (size_t i = 0; i < l->catchup.held.n; i++)
@@ -90,10 +91,13 @@ static uint32_t next_server(const struct ledger *l)
 	return first;
 }
 
-static void ask(struct ledger *l, struct step *s)
+void catchup_ask(struct ledger *l, struct step *s)
 {
 	struct ledger_msg m = { .type = MSG_FETCH,
-				.fetch = { .to = l->catchup.server, .from = l->catchup.want } };
+				.fetch = { .to = l->catchup.server,
+					   .from = l->catchup.want,
+					   .snapshot = l->catchup.snapshot.index,
+					   .at = (uint32_t)l->catchup.snapshot.bytes.len } };
 
 	l->catchup.quiet_ticks = 0;
 	if (l->catchup.server != 0)
@@ -144,7 +148,7 @@ void catchup_start(struct ledger *l, struct step *s)
 		return;
 	}
 	l->catchup.server = l->term.source;
-	ask(l, s);
+	catchup_ask(l, s);
 }
 
 /* Keeps what is accepted while we fetch; when that is too much, it will be fetched as well. */
@@ -158,12 +162,28 @@ void catchup_hold(struct ledger *l, struct ledger_entry *e)
 	l->catchup.held_bytes += e->len + HELD_OVERHEAD;
 }
 
+void catchup_goes_on(struct ledger *l, struct step *s, uint64_t index)
+{
+	size_t n = 0;
+
+	while (n < l->catchup.held.n && l->catchup.held.v[n]->index <= index)
+		entry_free(l->catchup.held.v[n++]);
+	vec_cut(&l->catchup.held, 0, n);
+	if (l->catchup.hold_from <= index)
+		l->catchup.hold_from = index + 1;
+	l->catchup.want = index + 1;
+	if (l->catchup.want == l->catchup.hold_from)
+		caught_up(l, s);
+	else
+		catchup_ask(l, s);
+}
+
 void catchup_tick(struct ledger *l, struct step *s)
 {
 	if (l->follow != FOLLOW_FETCHING || ++l->catchup.quiet_ticks < ASK_AGAIN_TICKS)
 		return;
 	l->catchup.server = next_server(l);
-	ask(l, s);
+	catchup_ask(l, s);
 }
 
 /* Fills one part from @from on and returns the index after it. */
@@ -188,6 +208,11 @@ void catchup_on_fetch(struct ledger *l, struct step *s, struct member *from,
 
 	if (m->fetch.to != l->conf.node || l->follow != FOLLOW_CAUGHT_UP || next > last)
 		return;
+	snapshot_hold(l);
+	if (next <= l->base.index) {
+		snapshot_serve(l, s, from, m);
+		return;
+	}
 	for (unsigned int part = 1; part <= PARTS_MAX && next <= last; part++) {
 		_cleanup_(buf_free) struct buf entries = { 0 };
 		struct ledger_msg answer = { .type = MSG_ENTRIES, .entries = { .to = from->node } };
@@ -233,5 +258,5 @@ void catchup_on_entries(struct ledger *l, struct step *s, struct member *from,
 	if (l->catchup.want == l->catchup.hold_from)
 		caught_up(l, s);
 	else if (m->entries.final)
-		ask(l, s);
+		catchup_ask(l, s);
 }

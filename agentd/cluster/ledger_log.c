@@ -30,28 +30,32 @@ void entry_free(struct ledger_entry *e)
 
 uint64_t log_last(const struct ledger *l)
 {
-	return l->log.n;
+	return l->base.index + l->log.n;
 }
 
-/* The only way to an entry: the log need not always be whole. */
+/* The only way to an entry: the log begins after its base. */
 const struct ledger_entry *log_get(const struct ledger *l, uint64_t index)
 {
-	return index >= 1 && index <= l->log.n ? l->log.v[index - 1] : NULL;
+	if (index <= l->base.index || index > log_last(l))
+		return NULL;
+	return l->log.v[index - l->base.index - 1];
 }
 
 uint64_t log_term(const struct ledger *l, uint64_t index)
 {
 	const struct ledger_entry *e = log_get(l, index);
 
+	if (index == l->base.index)
+		return l->base.term;
 	return e ? e->term : 0;
 }
 
 /* The last record in the log, committed or not, is in force (rule L8). */
-static int take_voters(struct ledger *l)
+int log_take_voters(struct ledger *l)
 {
 	const struct ledger_entry *e;
 
-	l->voters = (struct ledger_voters){ 0 };
+	l->voters = l->base.voters;
 	if (l->records.n == 0)
 		return 0;
 	e = log_get(l, l->records.v[l->records.n - 1]);
@@ -64,18 +68,19 @@ static int push(struct ledger *l, struct ledger_entry *e)
 	if (e->kind != ENTRY_VOTERS)
 		return 0;
 	vec_push(&l->records, log_last(l));
-	return take_voters(l);
+	return log_take_voters(l);
 }
 
 /* What the store held. -EBADMSG if it cannot be a ledger's. */
 int log_load(struct ledger *l, struct ledger_image *image)
 {
-	int rc = 0;
+	int rc = snapshot_load(l, &image->snapshot);
 
 	for (size_t i = 0; i < image->entries.n; i++) {
 		struct ledger_entry *e = mem_dup(&image->entries.v[i], sizeof(*e));
 
-		if (push(l, e) < 0 || e->index != i + 1 || e->term < log_term(l, i))
+		if (push(l, e) < 0 || e->index != log_last(l) ||
+		    e->term < log_term(l, log_last(l) - 1))
 			rc = -EBADMSG;
 	}
 	vec_free(&image->entries);
@@ -86,7 +91,7 @@ int log_load(struct ledger *l, struct ledger_image *image)
 	if (log_term(l, log_last(l)) > l->promised)
 		l->promised = log_term(l, log_last(l));
 	l->want_promised = l->promised;
-	if (id_is_none(&l->cluster) != (l->voters.n == 0))
+	if (id_is_none(&l->cluster) != (l->voters.n == 0) || l->committed < l->base.index)
 		rc = -EBADMSG;
 	if (rc < 0)
 		l->committed = 0;
@@ -96,6 +101,18 @@ int log_load(struct ledger *l, struct ledger_image *image)
 void log_append(struct ledger *l, struct ledger_entry *e)
 {
 	push(l, e);
+}
+
+void log_drop(struct ledger *l, uint64_t index)
+{
+	size_t n = 0, n_records = 0;
+
+	while (n < l->log.n && l->log.v[n]->index <= index)
+		entry_free(l->log.v[n++]);
+	while (n_records < l->records.n && l->records.v[n_records] <= index)
+		n_records++;
+	vec_cut(&l->log, 0, n);
+	vec_cut(&l->records, 0, n_records);
 }
 
 static void lower(uint64_t *v, uint64_t to)
@@ -113,7 +130,7 @@ void log_cut(struct ledger *l, uint64_t from)
 		entry_free(l->log.v[--l->log.n]);
 	while (l->records.n > 0 && l->records.v[l->records.n - 1] >= from)
 		l->records.n--;
-	take_voters(l);
+	log_take_voters(l);
 	lower(&l->handed, from - 1);
 	lower(&l->durable, from - 1);
 	lower(&l->writing.upto, from - 1);
@@ -130,9 +147,9 @@ static void take_promise_back(struct ledger *l)
 }
 
 /*
- * What stays, be it an entry (committed) or a cut, came with the promise of its term, and goes to
- * the disk with it: an entry above its promise, or a cut without a later one, looks like a store
- * that has lost something.
+ * What stays, be it an entry (committed), a snapshot or a cut, came with the promise of its term, and
+ * goes to the disk with it: an entry above its promise, or a cut without a later one, looks like a
+ * store that has lost something.
  */
 void log_forget_unwritten(struct ledger *l)
 {
@@ -140,7 +157,7 @@ void log_forget_unwritten(struct ledger *l)
 
 	if (log_last(l) > keep)
 		log_cut(l, keep + 1);
-	if (l->truncate_from == 0 && keep <= l->handed)
+	if (l->truncate_from == 0 && !l->base_unwritten && keep <= l->handed)
 		take_promise_back(l);
 }
 
@@ -150,7 +167,8 @@ void log_forget_unwritten(struct ledger *l)
  * (corosync's transitional configuration): then an index of this term has one entry here and
  * another one there. Such an entry cannot have been acknowledged in this view; so what nobody
  * has acknowledged, ourselves included, is no part of the log any more. Our own word comes
- * back to us in any case while its view lasts, if it went out in it.
+ * back to us in any case while its view lasts, if it went out in it. What is committed stays, and
+ * with it all that a snapshot stands for.
  */
 void log_forget_unsure(struct ledger *l)
 {
@@ -176,7 +194,7 @@ bool log_at_rest(const struct ledger *l)
 
 static bool write_needed(const struct ledger *l, bool even_if_only_committed)
 {
-	return l->handed < log_last(l) || l->truncate_from > 0 || l->want_promised > l->promised ||
+	return l->handed < log_last(l) || l->truncate_from > 0 || l->base_unwritten || l->want_promised > l->promised ||
 	       (even_if_only_committed && l->committed > l->committed_durable);
 }
 
@@ -215,6 +233,13 @@ void log_write(struct ledger *l, struct step *s, bool even_if_only_committed)
 		e->write.cluster = l->cluster;
 	if (upto > l->handed)
 		write_entries(l, &e->write, upto);
+	if (l->base_unwritten)
+		e->write.snapshot = (struct ledger_snapshot){ .index = l->base.index,
+							      .term = l->base.term,
+							      .voted = l->base.voted,
+							      .data = l->base.bytes.data,
+							      .len = l->base.bytes.len };
+	l->base_unwritten = false;
 	l->cluster_written = !id_is_none(&l->cluster);
 	l->handed = upto;
 	l->truncate_from = 0;
@@ -321,6 +346,7 @@ static void apply(struct ledger *l, struct step *s, const struct ledger_entry *e
 		propose_committed(l, &e->id);
 	if (e->kind == ENTRY_VOTERS)
 		voters_applied(l, e);
+	snapshot_count(l, e);
 }
 
 void log_apply(struct ledger *l, struct step *s)

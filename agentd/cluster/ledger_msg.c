@@ -207,6 +207,8 @@ static int fetch_in(struct wire *w, struct ledger_msg *m)
 {
 	m->fetch.to = wire_u32(w);
 	m->fetch.from = wire_u64(w);
+	m->fetch.snapshot = wire_u64(w);
+	m->fetch.at = wire_u32(w);
 	return m->fetch.from > 0 && number_sound(m->fetch.from) ? 0 : -EBADMSG;
 }
 
@@ -214,6 +216,8 @@ static void fetch_out(const struct ledger_msg *m, struct buf *out)
 {
 	wire_put_u32(out, m->fetch.to);
 	wire_put_u64(out, m->fetch.from);
+	wire_put_u64(out, m->fetch.snapshot);
+	wire_put_u32(out, m->fetch.at);
 }
 
 /*
@@ -278,6 +282,44 @@ static void join_out(const struct ledger_msg *m, struct buf *out)
 	wire_put_str(out, m->join.name);
 }
 
+static bool part_sound(const struct msg_snapshot *p, uint64_t term)
+{
+	return p->from > 0 && number_sound(p->from) && p->index > 0 && number_sound(p->index) && p->term > 0 && p->term <= term &&
+	       p->total <= SNAPSHOT_BYTES_MAX && p->len > 0 && p->at <= p->total &&
+	       p->len <= p->total - p->at;
+}
+
+static int snapshot_in(struct wire *w, struct ledger_msg *m)
+{
+	struct msg_snapshot *p = &m->snapshot;
+
+	p->to = wire_u32(w);
+	p->from = wire_u64(w);
+	p->index = wire_u64(w);
+	p->term = wire_u64(w);
+	p->sum = wire_u64(w);
+	p->total = wire_u32(w);
+	p->at = wire_u32(w);
+	p->final = wire_u8(w) != 0;
+	p->data = wire_bytes(w, ORDER_MESSAGE_MAX, &p->len);
+	return !w->failed && part_sound(p, m->term) ? 0 : -EBADMSG;
+}
+
+static void snapshot_out(const struct ledger_msg *m, struct buf *out)
+{
+	const struct msg_snapshot *p = &m->snapshot;
+
+	wire_put_u32(out, p->to);
+	wire_put_u64(out, p->from);
+	wire_put_u64(out, p->index);
+	wire_put_u64(out, p->term);
+	wire_put_u64(out, p->sum);
+	wire_put_u32(out, p->total);
+	wire_put_u32(out, p->at);
+	wire_put_u8(out, p->final);
+	wire_put_bytes(out, p->data, p->len);
+}
+
 /* @min: bytes that the message has at least, its head included. */
 static const struct row {
 	size_t min;
@@ -291,9 +333,10 @@ static const struct row {
 	[MSG_COMMAND] = { HEAD_SIZE + 1 + 28 + 8 + 4,      command_in, command_out },
 	[MSG_ACK]     = { HEAD_SIZE + 8,                   ack_in,     ack_out     },
 	[MSG_TICK]    = { HEAD_SIZE + 16 + 1,              tick_in,    tick_out    },
-	[MSG_FETCH]   = { HEAD_SIZE + 12,                  fetch_in,   fetch_out   },
+	[MSG_FETCH]   = { HEAD_SIZE + 24,                  fetch_in,   fetch_out   },
 	[MSG_ENTRIES] = { HEAD_SIZE + 4 + 16 + 1 + 4,      entries_in, entries_out },
 	[MSG_JOIN]    = { HEAD_SIZE + 32 + 4,              join_in,    join_out    },
+	[MSG_SNAPSHOT] = { HEAD_SIZE + 36 + 8 + 1 + 4,     snapshot_in, snapshot_out },
 	/* clang-format on */
 };
 

@@ -13,7 +13,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define LEDGER_MSG_VERSION 2
+#define LEDGER_MSG_VERSION 3
 
 /* Terms, indexes and rounds stay below this, so that adding one never overflows. */
 #define LEDGER_NUMBER_MAX (UINT64_C(1) << 62)
@@ -28,6 +28,7 @@ enum ledger_msg_type {
 	MSG_FETCH,		/* send me what I lack */
 	MSG_ENTRIES,		/* a part of it */
 	MSG_JOIN,		/* let my store in */
+	MSG_SNAPSHOT,		/* a part of what stands in place of the entries that were asked for */
 	MSG_MAX
 };
 
@@ -81,6 +82,17 @@ struct msg_entries {
 	struct wire entries;		/* checked already: read them with ledger_entry_in */
 };
 
+struct msg_snapshot {
+	uint32_t to;
+	uint64_t from;			/* as in the fetch that it answers */
+	uint64_t index, term;		/* of the last entry in it */
+	uint64_t sum;			/* of all of it (snapshot_sum) */
+	uint32_t total, at;		/* its length; where this part stands in it */
+	bool final;			/* the last part of this answer: ask for more */
+	const void *data;
+	size_t len;
+};
+
 /* A decoded message. Pointers are into the bytes that it was decoded from. */
 struct ledger_msg {
 	enum ledger_msg_type type;
@@ -101,8 +113,12 @@ struct ledger_msg {
 		struct {
 			uint32_t to;
 			uint64_t from;
+			/* of the snapshot at this index (0: none) there are so many bytes already */
+			uint64_t snapshot;
+			uint32_t at;
 		} fetch;
 		struct msg_entries entries;
+		struct msg_snapshot snapshot;
 		struct {
 			struct id store, incarnation;
 			char name[LEDGER_NAME_MAX];

@@ -74,6 +74,27 @@ enum follow {
 };
 
 /*
+ * What the log's beginning has become: @bytes stands for the entries up to @index, which were
+ * committed and applied. index 0: nothing, the log is whole.
+ */
+struct base {
+	uint64_t index, term;
+	bool voted;			/* this store was in a voters' record up to there */
+	struct ledger_voters voters;	/* the last record up to there */
+	uint64_t admitted[LEDGER_VOTERS_MAX];	/* of each: index of the record that let it in */
+	struct buf bytes;		/* all of it but index, term and voted; see ledger_snapshot.c */
+	uint64_t sum;
+	size_t state_at;		/* the state is the rest of them from here on */
+};
+
+/* A snapshot on its way here. Its sum tells it from others; kept over views, until caught up. */
+struct fetched {
+	uint64_t index, term, sum;
+	uint32_t total;
+	struct buf bytes;
+};
+
+/*
  * Catching up. Invariant while fetching: the log matches the source's below @want; @held
  * continues from @hold_from to term.next - 1 without a gap.
  */
@@ -84,6 +105,7 @@ struct catchup {
 	size_t held_bytes;
 	uint32_t server;
 	unsigned int quiet_ticks;	/* own ticks since the server was asked or answered */
+	struct fetched snapshot;
 };
 
 struct proposal {
@@ -112,6 +134,7 @@ enum ledger_alarm {
 	ALARM_LOST,
 	ALARM_CLOCK,
 	ALARM_PROMISE,
+	ALARM_SNAPSHOT,
 	ALARM_MAX
 };
 
@@ -132,12 +155,21 @@ struct ledger {
 	bool joining;
 
 	/*
-	 * The log, whole: log.v[i] has index i + 1. durable <= handed <= log.n; applied <=
-	 * committed <= log.n; entries up to committed are never cut.
+	 * The log above its base: log.v[i] has index base.index + 1 + i. durable <= handed <=
+	 * log_last; base.index <= handed; base.index <= applied <= committed <= log_last;
+	 * entries up to committed are never cut.
 	 */
 	VEC(struct ledger_entry *) log;
 	VEC(uint64_t) records;		/* indexes of the voters' records in it */
-	struct ledger_voters voters;	/* the last of them: in force (rule L8) */
+	struct ledger_voters voters;	/* the last of them, or the base's: in force (rule L8) */
+	struct base base;
+	bool base_unwritten;		/* the next write brings it to the disk */
+	bool snapshot_asked;		/* LEDGER_SNAPSHOT is out */
+	/* from where the log's length is counted: the base's index, or where the state was too
+	 * long for a snapshot */
+	uint64_t long_from;
+	size_t long_bytes;		/* of the applied entries from there on */
+	unsigned int serving_ticks;	/* somebody fetches from here: the log is let grow so long */
 	uint64_t durable, handed;
 	uint64_t truncate_from;		/* to be deleted on disk with the next write; 0: nothing */
 	uint64_t committed, committed_durable, applied;
@@ -226,6 +258,9 @@ const struct ledger_entry *log_get(const struct ledger *l, uint64_t index);
 uint64_t log_last(const struct ledger *l);
 /* 0 at index 0 and above the end */
 uint64_t log_term(const struct ledger *l, uint64_t index);
+int log_take_voters(struct ledger *l);				/* the last record is in force */
+/* Forgets the first entries, up to @index, which has a base by now. */
+void log_drop(struct ledger *l, uint64_t index);
 int log_load(struct ledger *l, struct ledger_image *image);
 void log_append(struct ledger *l, struct ledger_entry *e);
 void log_cut(struct ledger *l, uint64_t from);			/* above committed only */
@@ -250,6 +285,24 @@ void catchup_on_fetch(struct ledger *l, struct step *s, struct member *from,
 void catchup_on_entries(struct ledger *l, struct step *s, struct member *from,
 			const struct ledger_msg *m);
 
+/* The server of the moment is asked for what comes next. */
+void catchup_ask(struct ledger *l, struct step *s);
+/* The log ends at @index, and is the source's up to there. */
+void catchup_goes_on(struct ledger *l, struct step *s, uint64_t index);
+
+/* ledger_snapshot.c: what takes the place of the log's beginning. */
+int snapshot_load(struct ledger *l, struct ledger_snapshot *s);
+void snapshot_restore(struct ledger *l, struct step *s);	/* has the state taken from the base */
+void snapshot_count(struct ledger *l, const struct ledger_entry *applied);
+void snapshot_review(struct ledger *l, struct step *s);		/* asks for one when it is time */
+void snapshot_hold(struct ledger *l);				/* somebody fetches */
+void snapshot_tick(struct ledger *l);
+void snapshot_serve(struct ledger *l, struct step *s, const struct member *to,
+		    const struct ledger_msg *fetch);
+void snapshot_on_part(struct ledger *l, struct step *s, struct member *from,
+		      const struct ledger_msg *m);
+void fetched_drop(struct fetched *f);
+
 /* ledger_leader.c: ticks, silence, the leader, the members' median clock (rules L10, L11). */
 void leader_on_tick(struct ledger *l, struct step *s, struct member *from,
 		    const struct ledger_msg *m);
@@ -271,11 +324,17 @@ uint32_t voters_count(const struct ledger *l, const struct ledger_voters *v,
 uint32_t voters_present(const struct ledger *l, const struct ledger_voters *v);
 bool voters_change_fits(const struct ledger_voters *before, const struct ledger_voters *after);
 uint64_t voters_admitted(const struct ledger *l, uint32_t node, const struct id *store);
+/* The same by the base and the first @n records alone. */
+uint64_t voters_admitted_by(const struct ledger *l, size_t n, uint32_t node,
+			    const struct id *store);
+/* This store is in the base or in one of the first @n records. */
+bool voters_voted(const struct ledger *l, size_t n);
 bool voters_half_joined(const struct ledger *l);
 void voters_accepted(struct ledger *l, const struct ledger_entry *e);
 void voters_judge(struct ledger *l, struct step *s);
 void voters_remember(struct ledger *l, const struct member *m, uint64_t promised, uint64_t acked);
 void voters_applied(struct ledger *l, const struct ledger_entry *e);
+void voters_committed(struct ledger *l, const struct ledger_voters *v);
 void voters_tick(struct ledger *l, struct step *s);
 void voters_on_join(struct ledger *l, struct step *s, struct member *from,
 		    const struct ledger_msg *m);

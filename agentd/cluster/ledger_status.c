@@ -174,6 +174,7 @@ void ledger_status(const struct ledger *l, struct mono now, struct ledger_status
 	*ret = summary(l);
 	ret->committed = l->committed;
 	ret->last = log_last(l);
+	ret->snapshot = l->base.index;
 	ret->applied = l->applied;
 	ret->age_us = leader_age_us(l, now);
 	ret->bad_messages = l->bad_messages;

@@ -195,14 +195,40 @@ static bool record_has(const struct ledger *l, uint64_t index, uint32_t node,
 	return voter && id_equal(&voter->store, store);
 }
 
+/* By the base alone; 0 when it has this store not. */
+static uint64_t base_admitted(const struct ledger *l, uint32_t node, const struct id *store)
+{
+	const struct ledger_voter *voter = voters_find(&l->base.voters, node);
+
+	if (!voter || !id_equal(&voter->store, store))
+		return 0;
+	return l->base.admitted[voter - l->base.voters.v];
+}
+
+uint64_t voters_admitted_by(const struct ledger *l, size_t n, uint32_t node,
+			    const struct id *store)
+{
+	uint64_t first = 0, before;
+
+	for (; n > 0 && record_has(l, l->records.v[n - 1], node, store); n--)
+		first = l->records.v[n - 1];
+	before = n == 0 ? base_admitted(l, node, store) : 0;
+	return before > 0 ? before : first;
+}
+
 /* The first of the last unbroken run of records with this store; 0 when the last has it not. */
 uint64_t voters_admitted(const struct ledger *l, uint32_t node, const struct id *store)
 {
-	uint64_t first = 0;
+	return voters_admitted_by(l, l->records.n, node, store);
+}
 
-	for (size_t i = l->records.n; i > 0 && record_has(l, l->records.v[i - 1], node, store); i--)
-		first = l->records.v[i - 1];
-	return first;
+bool voters_voted(const struct ledger *l, size_t n)
+{
+	bool voted = l->base.voted;
+
+	for (size_t i = 0; i < n && !voted; i++)
+		voted = record_has(l, l->records.v[i], l->conf.node, &l->store);
+	return voted;
 }
 
 /*
@@ -211,11 +237,7 @@ uint64_t voters_admitted(const struct ledger *l, uint32_t node, const struct id 
  */
 bool voters_half_joined(const struct ledger *l)
 {
-	for (size_t i = 0; i < l->records.n; i++) {
-		if (record_has(l, l->records.v[i], l->conf.node, &l->store))
-			return false;
-	}
-	return l->records.n > 0;
+	return log_last(l) > 0 && !voters_voted(l, l->records.n);
 }
 
 /* Kept by every member for the stores that have a vote; @acked 0: nothing in this term. */
@@ -260,24 +282,29 @@ void voters_accepted(struct ledger *l, const struct ledger_entry *e)
 }
 
 /* A committed record: who is not in it is forgotten, so that it can come anew. */
-void voters_applied(struct ledger *l, const struct ledger_entry *e)
+void voters_committed(struct ledger *l, const struct ledger_voters *v)
 {
 	const struct ledger_voter *mine;
-	struct ledger_voters v;
 	size_t n = 0;
 
-	if (ledger_voters_in(e->data, e->len, &v) < 0)
-		return;
 	for (size_t i = 0; i < l->n_seen; i++) {
-		const struct ledger_voter *voter = voters_find(&v, l->seen[i].node);
+		const struct ledger_voter *voter = voters_find(v, l->seen[i].node);
 
 		if (voter && id_equal(&voter->store, &l->seen[i].store))
 			l->seen[n++] = l->seen[i];
 	}
 	l->n_seen = n;
-	mine = voters_find(&v, l->conf.node);
+	mine = voters_find(v, l->conf.node);
 	if (mine && id_equal(&mine->store, &l->store) && status_role(l) == LEDGER_VOTER)
 		l->joining = false;
+}
+
+void voters_applied(struct ledger *l, const struct ledger_entry *e)
+{
+	struct ledger_voters v;
+
+	if (ledger_voters_in(e->data, e->len, &v) == 0)
+		voters_committed(l, &v);
 }
 
 void voters_on_join(struct ledger *l, struct step *s, struct member *from,

@@ -71,6 +71,16 @@ void decide_turn(struct engine *e)
 	ha_out_free(&out);
 }
 
+void decide_restored(struct engine *e)
+{
+	struct err err;
+	uint64_t index;
+
+	for (size_t i = e->deciding.n; i-- > 0;)
+		if (state_outcome(e->state, &e->deciding.v[i], &err, &index))
+			vec_remove(&e->deciding, i);
+}
+
 void decide_applied(struct engine *e, const struct command_id *id, const struct err *err)
 {
 	for (size_t i = 0; i < e->deciding.n; i++) {

@@ -167,7 +167,40 @@ static void effect_write(struct engine *e, struct ledger_effect *f)
 
 static void effect_apply(struct engine *e, struct ledger_effect *f)
 {
+	if (e->news.applied)
+		e->news.applied(e->news_ctx, f->entry);
 	applied(e, f->entry);
+}
+
+/* Not at once: the ledger must not be called while its entries are being applied. */
+static void effect_snapshot(struct engine *e, struct ledger_effect *f)
+{
+	(void)f;
+	e->snapshot_due = true;
+}
+
+/*
+ * What cannot be read was written by a newer version, say. Nothing that follows is carried out, the write of that snapshot least of
+ * all: the store stays as it was.
+ */
+static void effect_restore(struct engine *e, struct ledger_effect *f)
+{
+	struct state *s;
+	struct err err = { 0 };
+	uint64_t index;
+
+	if (state_in(f->state, f->state_len, &s, &err) < 0) {
+		e->stuck = true;
+		e->news.failed(e->news_ctx, &err);
+		return;
+	}
+	state_replace(e->state, s);
+	note_time(e);
+	e->look = true;
+	request_restored(e);
+	decide_restored(e);
+	if (e->facts.node && state_outcome(e->state, &e->facts, &err, &index))
+		e->facts.node = 0;
 }
 
 static void effect_changed(struct engine *e, struct ledger_effect *f)
@@ -183,18 +216,34 @@ static void effect_alarm(struct engine *e, struct ledger_effect *f)
 
 static void (*const effects[])(struct engine *, struct ledger_effect *) = {
 	[LEDGER_SEND] = effect_send,	   [LEDGER_WRITE] = effect_write, [LEDGER_APPLY] = effect_apply,
-	[LEDGER_CHANGED] = effect_changed, [LEDGER_ALARM] = effect_alarm,
+	[LEDGER_CHANGED] = effect_changed, [LEDGER_ALARM] = effect_alarm,   [LEDGER_SNAPSHOT] = effect_snapshot,
+	[LEDGER_RESTORE] = effect_restore,
 };
+
+static void give_snapshot(struct engine *e)
+{
+	ledger_effects out = { 0 };
+	struct buf state = { 0 };
+
+	e->snapshot_due = false;
+	state_out(e->state, &state);
+	ledger_snapshot(e->ledger, state.data, state.len, env_now(&e->parts.env), &out);
+	buf_free(&state);
+	engine_run(e, &out);
+}
 
 void engine_run(struct engine *e, ledger_effects *out)
 {
 	struct ledger_effect *f;
 
 	vec_each(f, out)
-		effects[f->kind](e, f);
+		if (!e->stuck)
+			effects[f->kind](e, f);
 	if (out->n)
 		engine_turn_soon(e);
 	ledger_effects_free(out);
+	if (e->snapshot_due)
+		give_snapshot(e);
 	flush(e);
 }
 
@@ -281,7 +330,8 @@ static uint64_t first_nonce(struct engine *e)
 static void make_ledger(struct engine *e)
 {
 	struct ledger_conf conf = { .node = e->node, .incarnation = e->conf.incarnation, .first_nonce = first_nonce(e),
-				    .silent_ticks = SILENT_TICKS, .open_wait_us = OPEN_WAIT_US, .retry_us = OPEN_RETRY_US };
+				    .silent_ticks = SILENT_TICKS, .open_wait_us = OPEN_WAIT_US, .retry_us = OPEN_RETRY_US,
+				    .log_entries = e->conf.log_entries };
 	const struct model *m = state_model(e->state);
 	ledger_effects out = { 0 };
 
@@ -513,6 +563,7 @@ static void image_free(struct ledger_image *image)
 	vec_each(entry, &image->entries)
 		free(entry->data);
 	vec_free(&image->entries);
+	mem_freep(&image->snapshot.data);
 }
 
 void engine_free(struct engine *e)

@@ -22,6 +22,7 @@ struct engine_conf {
 	uint64_t memory_mib;		/* for guests on this node */
 	uint32_t cpus;
 	struct ha_conf ha;
+	uint64_t log_entries;		/* as in struct ledger_conf; 0: the usual */
 };
 
 /* The surroundings: real ones in domus-agentd, simulated ones in tests. All outlive the engine. */
@@ -45,6 +46,8 @@ struct engine_news {
 	void (*ready)(void *ctx);
 	/* The agent cannot go on: a store that cannot be read, a node id that changed. */
 	void (*failed)(void *ctx, const struct err *err);
+	/* An entry is being applied; what came in a snapshot is not told. For those who watch: may be NULL. */
+	void (*applied)(void *ctx, const struct ledger_entry *entry);
 };
 
 /*
@@ -74,7 +77,8 @@ struct engine_status {
 void engine_status(struct engine *e, struct engine_status *ret);
 
 /*
- * Proposes a command for somebody. @done comes once, when it was applied: @err as from model_apply, @index where. -EAGAIN with a
+ * Proposes a command for somebody. @done comes once, when it was applied: @err as from model_apply, @index where; or with -ENODATA
+ * when it came in a snapshot that does not say what became of it. -EAGAIN with a
  * sentence when this node is in a minority or has not caught up: nothing was proposed then. If the
  * caller leaves, engine_abandon: the outcome is then unknown to it, and can be asked for by @ret_id.
  */

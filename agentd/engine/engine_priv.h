@@ -31,6 +31,8 @@ struct engine {
 	bool loaded;
 	struct ledger *ledger;		/* NULL until the store is read and this node's id is known */
 	struct state *state;
+	bool snapshot_due;		/* the ledger wants one, as soon as its effects are carried out */
+	bool stuck;			/* its state cannot be read: nothing is carried out any more */
 	struct exec *exec;
 	uint32_t node;
 	char node_name[MODEL_NAME_MAX];
@@ -67,10 +69,12 @@ void engine_log(struct engine *e, int priority, const char *fmt, ...) __attribut
 
 /* decide.c: the leader's part */
 void decide_turn(struct engine *e);
+void decide_restored(struct engine *e);		/* the state is another: what of ours is in it? */
 void decide_applied(struct engine *e, const struct command_id *id, const struct err *err);
 
 /* request.c: those who wait */
 void request_applied(struct engine *e, const struct ledger_entry *entry, const struct err *err);
+void request_restored(struct engine *e);
 void request_tell(struct engine *e);
 
 bool command_id_equal(const struct command_id *a, const struct command_id *b);

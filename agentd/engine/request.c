@@ -43,6 +43,20 @@ void request_applied(struct engine *e, const struct ledger_entry *entry, const s
 	}
 }
 
+/* The state came as a whole: those whose command it holds are told what it says of them. */
+void request_restored(struct engine *e)
+{
+	struct waiter *w;
+
+	vec_each(w, &e->waiters) {
+		int rc = w->settled ? 0 : state_outcome(e->state, &w->id, &w->err, &w->index);
+
+		if (rc == -ENOENT)
+			err_set(&w->err, -ENODATA, "it was carried out or refused while this node was away: look at what is there");
+		w->settled = w->settled || rc != 0;
+	}
+}
+
 /* Told from the turn, not from inside apply: whoever is told may ask for the next thing at once. */
 void request_tell(struct engine *e)
 {

@@ -51,6 +51,18 @@ void state_free(struct state *s)
 	free(s);
 }
 
+void state_replace(struct state *s, struct state *with)
+{
+	struct model model = *s->model;
+	struct map *origins = s->origins;
+
+	*s->model = *with->model;
+	s->origins = with->origins;
+	*with->model = model;
+	with->origins = origins;
+	state_free(with);
+}
+
 struct model *state_model(const struct state *s)
 {
 	return s->model;

@@ -37,4 +37,7 @@ void state_json(const struct state *s, struct buf *out);
 void state_out(const struct state *s, struct buf *out);
 int state_in(const void *data, size_t len, struct state **ret, struct err *ret_err);
 
+/* @s becomes what @with is, which ends. state_model stays the same pointer; records that were found in it before are gone. */
+void state_replace(struct state *s, struct state *with);
+
 #endif

@@ -20,6 +20,7 @@ static const char help[] =
 	"  --script FILE the trouble itself, as --shrink prints it\n"
 	"  --nodes N     1 to 8; default 3\n"
 	"  --guests N    1 to 200; default 4\n"
+	"  --log N       entries after which logs are cut, 0: late; default: drawn from the seed\n"
 	"  --hours H     of virtual time; default: one run of trouble\n"
 	"  --shrink      of what fails, print the shortest script that still does\n"
 	"  --story       instead of the trace only what a person would tell\n"
@@ -32,7 +33,7 @@ struct options {
 	struct script script;
 	double hours;
 	const char *file, *folder;	/* of a script, of a case; or NULL */
-	bool seeded, shrink, story, quiet, update;
+	bool seeded, log_set, shrink, story, quiet, update;
 };
 
 void world_fail(const char *fmt, ...)
@@ -81,6 +82,7 @@ static bool set(struct options *o, int option)
 			return false;
 		o->script.shape.guests = (uint32_t)value;
 		return true;
+	case 'l': o->log_set = true; return number(optarg, 0, UINT64_MAX, &o->script.shape.log_entries);
 	case 'h': o->hours = strtod(optarg, &end); return !*end && o->hours >= 0;
 	case 'k': o->shrink = true; return true;
 	case 'q': o->quiet = true; return true;
@@ -100,14 +102,16 @@ static bool read_options(int argc, char **argv, struct options *o)
 		{ "shrink", no_argument, NULL, 'k' },	    { "quiet", no_argument, NULL, 'q' },
 		{ "story", no_argument, NULL, 't' },	    { "case", required_argument, NULL, 'c' },
 		{ "update", no_argument, NULL, 'u' },	    { "script", required_argument, NULL, 'f' },
-		{ NULL, 0, NULL, 0 },
+		{ "log", required_argument, NULL, 'l' },   { NULL, 0, NULL, 0 },
 	};
 	int option;
 
-	*o = (struct options){ .script = { .shape = { 3, 4 } } };
+	*o = (struct options){ .script = { .shape = { 3, 4, 0 } } };
 	while ((option = getopt_long(argc, argv, "", table, NULL)) != -1)
 		if (!set(o, option))
 			return false;
+	if (!o->log_set)
+		o->script.shape.log_entries = script_log_entries(o->script.seed);
 	return o->seeded + !!o->folder + !!o->file == 1 && optind == argc;
 }
 

@@ -15,6 +15,7 @@
 #include "base/mem.h"
 #include "cluster/ledger.h"
 #include "cluster/ledger_priv.h"
+#include "ledger_disk.h"
 
 #include <stdio.h>
 
@@ -47,7 +48,8 @@ struct node {
 	bool writing;
 	struct ledger_write write;   /* under way, a deep copy */
 	struct ledger_image pending; /* owns its entries */
-	uint64_t applied;
+	uint64_t applied, sum; /* its state */
+	bool snapshot_due;
 	bool hold_disk, hold_wire, hold_in;
 	bool fail_next_write;
 	bool lies; /* its disk does: what it applies is not looked at */
@@ -63,6 +65,7 @@ struct fact {
 	enum entry_kind kind;
 	struct command_id id;
 	int64_t stamp_us;
+	uint64_t sum; /* of this and all before it: a node's state */
 };
 
 struct proposed {
@@ -80,6 +83,10 @@ struct world {
 	VEC(struct fact) facts;         /* committed entries: [index - 1] */
 	VEC(uint64_t) opens;            /* [term]: index of its OPEN, as written by anybody */
 	VEC(struct proposed) proposed;
+	struct ledger_voters voters;    /* the last committed record, and its index */
+	uint64_t voters_at;
+	uint64_t log_entries;           /* of the nodes' ledgers */
+	unsigned int restored;          /* snapshots that came from other nodes */
 	bool quorate; /* what rings say of themselves */
 	/* a disk has been wiped or set back: majorities are not counted any more */
 	bool disks_lied;
@@ -117,32 +124,6 @@ static inline struct node *world_node(struct world *w, uint32_t id)
 	return &w->nodes[id - 1];
 }
 
-static inline void image_free(struct ledger_image *image)
-{
-	for (size_t i = 0; i < image->entries.n; i++)
-		mem_freep(&image->entries.v[i].data);
-	vec_free(&image->entries);
-	*image = (struct ledger_image){ 0 };
-}
-
-static inline void image_append(struct ledger_image *image, const struct ledger_entry *e)
-{
-	struct ledger_entry copy = *e;
-
-	copy.data = mem_dup(e->data, e->len);
-	vec_push(&image->entries, copy);
-}
-
-static inline struct ledger_image image_copy(const struct ledger_image *image)
-{
-	struct ledger_image copy = *image;
-
-	memset(&copy.entries, 0, sizeof(copy.entries));
-	for (size_t i = 0; i < image->entries.n; i++)
-		image_append(&copy, &image->entries.v[i]);
-	return copy;
-}
-
 static inline bool same_id(const struct command_id *a, const struct command_id *b)
 {
 	return a->node == b->node && a->nonce == b->nonce &&
@@ -174,7 +155,11 @@ static inline struct event event_copy(const struct event *e)
 
 static inline bool disk_has(const struct node *n, uint64_t index, uint64_t term)
 {
-	return index <= n->disk.entries.n && n->disk.entries.v[index - 1].term == term;
+	uint64_t base = n->disk.snapshot.index;
+
+	if (index <= base)
+		return true; /* committed, as take_snapshot has seen */
+	return index <= image_last(&n->disk) && n->disk.entries.v[index - base - 1].term == term;
 }
 
 /*
@@ -184,29 +169,29 @@ static inline bool disk_has(const struct node *n, uint64_t index, uint64_t term)
 static inline void check_majority(struct world *w)
 {
 	uint64_t last = w->facts.n;
-	unsigned int holding = 0, voters = 0;
-	struct ledger_voters v = { 0 };
+	const struct ledger_voters *v = &w->voters;
+	unsigned int holding = 0;
 
 	if (w->disks_lied || last == 0)
 		return;
 	for (size_t i = 0; i < w->n; i++) {
 		const struct ledger_image *d = &w->nodes[i].disk;
 
-		for (size_t k = 0; k < d->entries.n && k < last; k++) {
+		for (size_t k = 0; k < d->entries.n && d->entries.v[k].index <= last; k++) {
 			const struct ledger_entry *e = &d->entries.v[k];
 
-			if (e->kind == ENTRY_VOTERS && e->term == w->facts.v[k].term &&
-			    voters < k + 1) {
-				ledger_voters_in(e->data, e->len, &v);
-				voters = (unsigned int)k + 1;
+			if (e->kind == ENTRY_VOTERS && w->voters_at < e->index &&
+			    e->term == w->facts.v[e->index - 1].term) {
+				ledger_voters_in(e->data, e->len, &w->voters);
+				w->voters_at = e->index;
 			}
 		}
 	}
-	for (size_t i = 0; i < v.n; i++)
-		holding += disk_has(world_node(w, v.v[i].node), last, w->facts.v[last - 1].term);
-	if (holding < v.n / 2 + 1)
+	for (size_t i = 0; i < v->n; i++)
+		holding += disk_has(world_node(w, v->v[i].node), last, w->facts.v[last - 1].term);
+	if (holding < v->n / 2 + 1)
 		world_fail(w, "entry %lu is committed, but on %u of %zu disks only",
-			   (unsigned long)last, holding, v.n);
+			   (unsigned long)last, holding, v->n);
 }
 
 /* Rule L4: one OPEN a term, as far as any disk has ever seen. */
@@ -233,7 +218,7 @@ static inline void note_applied(struct world *w, const struct ledger_entry *e)
 		    same_id(&w->facts.v[i - 1].id, &e->id))
 			world_fail(w, "a command is twice in one term");
 	}
-	vec_push(&w->facts, (struct fact){ e->term, e->kind, e->id, e->stamp_us });
+	vec_push(&w->facts, (struct fact){ e->term, e->kind, e->id, e->stamp_us, 0 });
 }
 
 /* All nodes apply prefixes of one sequence, without gaps. */
@@ -245,10 +230,12 @@ static inline void check_apply(struct world *w, struct node *n, const struct led
 		world_fail(w, "node %u applies %lu after %lu", n->id, (unsigned long)e->index,
 			   (unsigned long)n->applied);
 	n->applied = e->index;
+	n->sum = (n->sum ^ e->term ^ e->id.nonce ^ e->id.node) * UINT64_C(0x100000001b3);
 	if (n->lies)
 		return;
 	if (e->index > w->facts.n) {
 		note_applied(w, e);
+		w->facts.v[e->index - 1].sum = n->sum;
 		check_majority(w);
 		return;
 	}
@@ -267,9 +254,45 @@ static inline void take_write(struct world *w, struct node *n, const struct ledg
 		world_fail(w, "node %u: two writes at once", n->id);
 	n->writing = true;
 	n->write = *write;
+	n->pending.snapshot = write->snapshot;
+	n->pending.snapshot.data = mem_dup(write->snapshot.data, write->snapshot.len);
 	n->write.entries = NULL;
 	for (size_t i = 0; i < write->n_entries; i++)
 		image_append(&n->pending, write->entries[i]);
+}
+
+/* What a node gives as its state: which entries it has applied, and enough to make several parts. */
+#define STATE_SIZE 70000
+
+static inline void take_restore(struct world *w, struct node *n, const struct ledger_effect *e)
+{
+	struct wire r = wire_reader(e->state, e->state_len);
+
+	if (e->state_len != STATE_SIZE || e->index <= n->applied || wire_u64(&r) != e->index)
+		world_fail(w, "node %u takes a snapshot at %lu after %lu", n->id,
+			   (unsigned long)e->index, (unsigned long)n->applied);
+	w->restored += n->applied > 0;
+	n->applied = e->index;
+	n->sum = wire_u64(&r);
+	if (!n->lies && (e->index > w->facts.n || w->facts.v[e->index - 1].sum != n->sum))
+		world_fail(w, "node %u takes another state than the others' at %lu", n->id,
+			   (unsigned long)e->index);
+}
+
+static inline void take_effects(struct world *w, struct node *n, ledger_effects *out);
+
+static inline void give_snapshot(struct world *w, struct node *n)
+{
+	_cleanup_(buf_free) struct buf state = { 0 };
+	ledger_effects out = { 0 };
+
+	n->snapshot_due = false;
+	wire_put_u64(&state, n->applied);
+	wire_put_u64(&state, n->sum);
+	while (state.len < STATE_SIZE)
+		wire_put_u64(&state, n->sum * state.len);
+	ledger_snapshot(n->l, state.data, STATE_SIZE, w->now, &out);
+	take_effects(w, n, &out);
 }
 
 static inline void take_effects(struct world *w, struct node *n, ledger_effects *out)
@@ -291,6 +314,12 @@ static inline void take_effects(struct world *w, struct node *n, ledger_effects 
 		case LEDGER_APPLY:
 			check_apply(w, n, e->entry);
 			break;
+		case LEDGER_SNAPSHOT:
+			n->snapshot_due = true;
+			break;
+		case LEDGER_RESTORE:
+			take_restore(w, n, e);
+			break;
 		case LEDGER_ALARM:
 			w->alarms += strstr(e->text, "disk") == NULL;
 			STRCPY(w->alarm, e->text);
@@ -301,6 +330,8 @@ static inline void take_effects(struct world *w, struct node *n, ledger_effects 
 		}
 	}
 	ledger_effects_free(out);
+	if (n->snapshot_due)
+		give_snapshot(w, n);
 }
 
 /*
@@ -310,7 +341,7 @@ static inline void take_effects(struct world *w, struct node *n, ledger_effects 
 static inline void check_promise(struct world *w, const struct node *n)
 {
 	const struct ledger_image *d = &n->disk;
-	uint64_t term = d->entries.n > 0 ? d->entries.v[d->entries.n - 1].term : 0;
+	uint64_t term = image_last_term(d);
 
 	if (term > d->promised)
 		world_fail(w, "node %u holds an entry of term %lu, but has promised %lu only",
@@ -328,26 +359,10 @@ static inline bool disk_done(struct world *w, struct node *n)
 	if (n->fail_next_write)
 		err_set(&err, -ENOSPC, "ledger.db: no space left: make room");
 	if (!err.code) {
-		if (n->write.truncate_from > 0) {
-			while (n->disk.entries.n >= n->write.truncate_from)
-				mem_freep(&n->disk.entries.v[--n->disk.entries.n].data);
-		}
-		if (!id_is_none(&n->write.cluster))
-			n->disk.cluster = n->write.cluster;
-		if (n->write.promised > 0)
-			n->disk.promised = n->write.promised;
-		for (size_t i = 0; i < n->pending.entries.n; i++) {
-			struct ledger_entry *e = &n->pending.entries.v[i];
-
-			if (e->index != n->disk.entries.n + 1)
-				world_fail(w, "node %u writes %lu after %zu", n->id,
-					   (unsigned long)e->index, n->disk.entries.n);
-			check_open(w, e);
-			vec_push(&n->disk.entries, *e);
-			e->data = NULL;
-		}
-		if (n->write.committed > 0)
-			n->disk.committed = n->write.committed;
+		for (size_t i = 0; i < n->pending.entries.n; i++)
+			check_open(w, &n->pending.entries.v[i]);
+		if (!image_commit(&n->disk, &n->write, &n->pending))
+			world_fail(w, "node %u writes what does not fit its disk", n->id);
 		check_promise(w, n);
 	}
 	n->fail_next_write = false;
@@ -536,7 +551,8 @@ static inline void world_boot(struct world *w, uint32_t id)
 {
 	struct node *n = world_node(w, id);
 	struct ledger_conf conf = {
-		.node = id, .silent_ticks = 4, .open_wait_us = 300 * US_PER_MS, .retry_us = US_PER_S
+		.node = id, .silent_ticks = 4, .open_wait_us = 300 * US_PER_MS, .retry_us = US_PER_S,
+		.log_entries = w->log_entries
 	};
 	struct ledger_image image = image_copy(&n->disk);
 	ledger_effects out = { 0 };
@@ -546,7 +562,8 @@ static inline void world_boot(struct world *w, uint32_t id)
 	conf.first_nonce = (world_random(w, 1 << 20) + 1) << 32;
 	n->pid++;
 	n->l = ledger_new(&conf, &image);
-	n->applied = 0;
+	n->applied = n->sum = 0;
+	n->snapshot_due = false;
 	n->delivered_ring = 0;
 	ledger_replay(n->l, &out);
 	take_effects(w, n, &out);
@@ -748,11 +765,12 @@ static inline void world_until_caught_up(struct world *w, unsigned int mask, int
 	}
 }
 
-/* A cluster of @n voters on one ring, open and caught up. */
-static inline struct world *world_cluster(uint64_t seed, size_t n)
+/* A cluster of @n voters on one ring, open and caught up; it keeps @log_entries (0: the usual). */
+static inline struct world *world_cluster_with(uint64_t seed, size_t n, uint64_t log_entries)
 {
 	struct world *w = world_new(seed, n);
 
+	w->log_entries = log_entries;
 	world_ring(w, ALL_NODES(n), false);
 	for (uint32_t id = 1; id <= n; id++)
 		world_boot(w, id);
@@ -764,6 +782,11 @@ static inline struct world *world_cluster(uint64_t seed, size_t n)
 	world_until_caught_up(w, ALL_NODES(n), 30 * US_PER_S);
 	assert_int_equal(w->alarms, 0);
 	return w;
+}
+
+static inline struct world *world_cluster(uint64_t seed, size_t n)
+{
+	return world_cluster_with(seed, n, 0);
 }
 
 #endif

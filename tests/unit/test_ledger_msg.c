@@ -91,6 +91,8 @@ static struct ledger_msg sample(enum ledger_msg_type type)
 	case MSG_FETCH:
 		m.fetch.to = 2;
 		m.fetch.from = 11;
+		m.fetch.snapshot = 9;
+		m.fetch.at = 5;
 		break;
 	case MSG_ENTRIES:
 		m.entries = (struct msg_entries){ .to = 3,
@@ -105,6 +107,18 @@ static struct ledger_msg sample(enum ledger_msg_type type)
 		m.join.store = an_id(8);
 		m.join.incarnation = an_id(9);
 		STRCPY(m.join.name, "n3");
+		break;
+	case MSG_SNAPSHOT:
+		m.snapshot = (struct msg_snapshot){ .to = 3,
+						    .from = 4,
+						    .index = 10,
+						    .term = 9,
+						    .sum = UINT64_MAX,
+						    .total = 100,
+						    .at = 87,
+						    .final = true,
+						    .data = text,
+						    .len = sizeof(text) };
 		break;
 	default:
 		break;
@@ -280,6 +294,15 @@ static void test_absurd(void **state)
 	REFUSED(MSG_TICK, m.tick.stamp_us = INT64_MAX);
 	REFUSED(MSG_ACK, m.ack.index = UINT64_MAX);
 	REFUSED(MSG_FETCH, m.fetch.from = 0);
+	REFUSED(MSG_SNAPSHOT, m.snapshot.from = 0);
+	REFUSED(MSG_SNAPSHOT, m.snapshot.index = 0);
+	REFUSED(MSG_SNAPSHOT, m.snapshot.index = LEDGER_NUMBER_MAX);
+	REFUSED(MSG_SNAPSHOT, m.snapshot.term = 0);
+	REFUSED(MSG_SNAPSHOT, m.snapshot.term = 10);
+	REFUSED(MSG_SNAPSHOT, m.snapshot.total = SNAPSHOT_BYTES_MAX + 1);
+	REFUSED(MSG_SNAPSHOT, m.snapshot.at = 88);
+	REFUSED(MSG_SNAPSHOT, m.snapshot.at = UINT32_MAX);
+	REFUSED(MSG_SNAPSHOT, m.snapshot.len = 0);
 	REFUSED(MSG_PROMISE, m.term = 0);
 	REFUSED(MSG_STATE, m.state.promised = LEDGER_NUMBER_MAX);
 	REFUSED(MSG_STATE, m.state.last_term = m.state.promised + 1);

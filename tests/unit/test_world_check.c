@@ -16,7 +16,7 @@
 #define S US_PER_S
 #define NOBODY 7		/* a node that no ring knows */
 
-static const struct shape shape = { 3, 2 };
+static const struct shape shape = { 3, 2, 0 };
 
 static void assert_broken(struct world *w, const char *word)
 {
@@ -251,6 +251,26 @@ static void test_a_command_is_applied_twice(void **state)
 	assert_broken(w, "applied twice");
 }
 
+/* What a node takes as a whole is compared as such as soon as the witness is where it is. */
+static void test_a_snapshot_differs(void **state)
+{
+	struct world *w = two_guests();
+
+	(void)state;
+	state_replace(world_engine(w, 3)->state, state_new());
+	rename_cluster(w);
+	assert_broken(w, "is not what the ledger says");
+}
+
+static void test_a_snapshot_of_what_nobody_has_applied(void **state)
+{
+	struct world *w = two_guests();
+
+	(void)state;
+	state_model(world_engine(w, 3)->state)->index += 100;
+	assert_broken(w, "which nobody has applied");
+}
+
 static void test_a_replica_differs(void **state)
 {
 	struct world *w = two_guests();
@@ -334,6 +354,8 @@ int main(void)
 		cmocka_unit_test(test_a_command_is_lost),
 		cmocka_unit_test(test_an_outcome_that_is_not_true),
 		cmocka_unit_test(test_a_command_is_applied_twice),
+		cmocka_unit_test(test_a_snapshot_differs),
+		cmocka_unit_test(test_a_snapshot_of_what_nobody_has_applied),
 		cmocka_unit_test(test_a_replica_differs),
 		cmocka_unit_test(test_an_operation_hangs),
 		cmocka_unit_test(test_replicas_differ_at_the_end),

@@ -74,6 +74,7 @@ static void took(void *ctx, struct ledger_image *image, const struct err *err)
 	vec_each(e, &image->entries)
 		mem_freep(&e->data);
 	vec_free(&image->entries);
+	mem_freep(&image->snapshot.data);
 }
 
 /* How many entries the next life finds. */
@@ -264,6 +265,51 @@ static void test_roll_back_over_a_cut(void **state)
 	world_free(h.w);
 }
 
+static void write_snapshot(struct hand *h, uint64_t index, const char *text)
+{
+	struct ledger_write w = { .truncate_from = 6, .committed = index };
+
+	w.snapshot = (struct ledger_snapshot){ .index = index, .term = 1, .data = (char *)text, .len = strlen(text) };
+	h->store.ops->write(h->store.store, &w, written, h);
+	pass(h, S);
+}
+
+static void check_disk(const struct hand *h, uint64_t index, const char *text, uint64_t last)
+{
+	const struct ledger_image *image = world_disk_image(h->w, 1);
+
+	assert_int_equal(image->snapshot.index, index);
+	assert_int_equal(image->snapshot.len, strlen(text));
+	if (index)
+		assert_memory_equal(image->snapshot.data, text, strlen(text));
+	assert_int_equal(image->entries.n, last - index);
+	for (size_t i = 0; i < image->entries.n; i++)
+		assert_int_equal(image->entries.v[i].index, index + 1 + i);
+}
+
+/* A snapshot takes the place of the entries up to its index; undone, those and the one before are back. */
+static void test_roll_back_over_snapshots(void **state)
+{
+	struct hand h = hand_new(1);
+
+	(void)state;
+	write_all(&h, 6);
+	write_snapshot(&h, 2, "two");
+	check_disk(&h, 2, "two", 5);
+	write_snapshot(&h, 5, "a longer one");
+	check_disk(&h, 5, "a longer one", 5);
+	write_two(&h, 6);
+	pass(&h, S);
+	end_agent(&h);
+	assert_int_equal(load(&h), 2);
+	end_agent(&h);
+	world_disk_roll_back(h.w, 1, 2);
+	check_disk(&h, 2, "two", 5);
+	world_disk_roll_back(h.w, 1, 1);
+	check_disk(&h, 0, "", 6);
+	world_free(h.w);
+}
+
 static void test_wipe(void **state)
 {
 	struct hand h = hand_new(1);
@@ -405,6 +451,7 @@ int main(void)
 		cmocka_unit_test(test_in_order),
 		cmocka_unit_test(test_lie),
 		cmocka_unit_test(test_roll_back_over_a_cut),
+		cmocka_unit_test(test_roll_back_over_snapshots),
 		cmocka_unit_test(test_wipe),
 		cmocka_unit_test(test_cut_at_a_write),
 		cmocka_unit_test(test_damaged_store_is_a_learner),

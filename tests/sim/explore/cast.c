@@ -36,7 +36,7 @@ static void must(struct world *w, struct command c)
 
 struct world *cast_new(uint64_t seed, const struct shape *shape)
 {
-	struct world *w = cluster_new(seed, shape->nodes);
+	struct world *w = cluster_new_with(seed, shape->nodes, shape->log_entries);
 
 	cluster_pool(w);
 	for (int64_t g = 1; g <= shape->guests; g++)

@@ -67,12 +67,22 @@ static uint64_t hash_on(uint64_t hash, const char *text)
 	return hash;
 }
 
+static size_t count_snapshots(const struct play *p)
+{
+	size_t n = 0;
+
+	for (uint32_t i = 1; i <= p->script->shape.nodes; i++)
+		n += world_disk_image(p->w, i)->snapshot.index > 0;
+	return n;
+}
+
 /* What is left of the cluster when it is freed. */
 static void collect(struct play *p)
 {
 	p->out->hash = hash_on(p->out->hash, world_trace(p->w));
 	p->out->simulated_us += world_now(p->w);
 	p->out->given_up += world_excused(p->w);
+	p->out->snapshots += count_snapshots(p);
 	if (!p->record)
 		return;
 	buf_str(&p->record->trace, world_trace(p->w));

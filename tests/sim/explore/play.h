@@ -14,6 +14,7 @@ struct outcome {
 	int64_t simulated_us;
 	size_t done;			/* troubles */
 	size_t given_up;		/* clusters, after a lie that nobody can make good (world_excused) */
+	size_t snapshots;		/* disks with one when their cluster was freed */
 };
 
 /* What happened: all of it, and when it failed what each node knew then; and what a person would tell of it, from the set-up on. */

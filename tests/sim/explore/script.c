@@ -10,6 +10,11 @@
 
 #define GUESTS_MAX 200
 
+uint64_t script_log_entries(uint64_t seed)
+{
+	return seed % 3 ? 5 + seed % 40 : 0;
+}
+
 void script_free(struct script *s)
 {
 	vec_free(&s->troubles);
@@ -19,7 +24,8 @@ void script_print(const struct script *s, struct buf *out)
 {
 	const struct trouble *t;
 
-	buf_printf(out, "seed %llu\nnodes %u\nguests %u\n", (unsigned long long)s->seed, s->shape.nodes, s->shape.guests);
+	buf_printf(out, "seed %llu\nnodes %u\nguests %u\nlog %llu\n", (unsigned long long)s->seed, s->shape.nodes, s->shape.guests,
+		   (unsigned long long)s->shape.log_entries);
 	vec_each(t, &s->troubles) {
 		trouble_print(t, out);
 		buf_char(out, '\n');
@@ -40,6 +46,8 @@ static int parse_head(const char *line, struct script *s)
 		s->shape.nodes = (uint32_t)value;
 	else if (!strcmp(word, "guests") && value >= 1 && value <= GUESTS_MAX)
 		s->shape.guests = (uint32_t)value;
+	else if (!strcmp(word, "log"))
+		s->shape.log_entries = value;
 	else
 		return -EINVAL;
 	return 0;
@@ -63,7 +71,7 @@ static int parse_line(const char *line, struct script *s, struct err *ret_err)
 int script_parse(const char *text, struct script *ret, struct err *ret_err)
 {
 	_cleanup_(mem_freep) char *copy = mem_strdup(text);
-	struct script s = { .seed = 1, .shape = { 3, 4 } };
+	struct script s = { .seed = 1, .shape = { 3, 4, 0 } };
 	char *rest = copy;
 
 	for (char *line = strsep(&rest, "\n"); line; line = strsep(&rest, "\n"))

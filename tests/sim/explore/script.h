@@ -10,6 +10,7 @@
  *	seed 7
  *	nodes 3
  *	guests 4
+ *	log 20
  *	0.000 crash n1
  *	1500.000 settle
  */
@@ -18,6 +19,9 @@ struct script {
 	struct shape shape;
 	troubles troubles;		/* owned */
 };
+
+/* How short a seed's logs are to be: with most of them snapshots are made all the time. */
+uint64_t script_log_entries(uint64_t seed);
 
 void script_free(struct script *s);
 void script_print(const struct script *s, struct buf *out);

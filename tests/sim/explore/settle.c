@@ -104,7 +104,7 @@ static int ask(struct quiet *q, const struct command *c)
 			return -ENOTCONN;
 		copy = *c;
 		rc = world_order(q->w, 1, &copy, &err);
-	} while (rc == -EAGAIN || rc == -ETIMEDOUT);
+	} while (rc == -EAGAIN || rc == -ETIMEDOUT || rc == -ENODATA);
 	return rc;
 }
 
@@ -253,6 +253,19 @@ static bool volumes_agree(const struct quiet *q)
 	return true;
 }
 
+/* Eight times their bound while somebody fetches from them. */
+static bool logs_are_short(const struct quiet *q)
+{
+	struct engine_status s;
+
+	for (uint32_t n = 1; n <= q->shape->nodes; n++) {
+		engine_status(world_engine(q->w, n), &s);
+		if (q->shape->log_entries && s.ledger.applied - s.ledger.snapshot > 8 * q->shape->log_entries)
+			return false;
+	}
+	return true;
+}
+
 /* What a disk did during a migration is told only when that is over: so a person looks again, a few times. */
 static bool comes_to_rest(struct quiet *q)
 {
@@ -281,6 +294,8 @@ const char *settle(struct world *w, const struct shape *shape)
 		return "what runs is not what the model says";
 	if (!volumes_agree(&q))
 		return "what is open is not what the model says";
+	if (!logs_are_short(&q))
+		return "a log is too long";
 	return NULL;
 }
 

@@ -8,7 +8,7 @@
 /*
  * Ends all trouble, has people do what is theirs (switch on what is off, activate what was drained, start what was given up), and waits. NULL when all is in order:
  * every node is current, what should run runs, nothing is under way, the replicas are equal, and processes and volumes are what
- * the model says; else what is not.
+ * the model says, and logs are short; else what is not.
  */
 const char *settle(struct world *w, const struct shape *shape);
 

@@ -82,6 +82,7 @@ typedef VEC(struct trouble) troubles;
 /* How many there are to have it. Nodes are n1, n2, ...; guests g1, g2, ...; guest N has the volumes v(2N-1) and v(2N), or fewer. */
 struct shape {
 	uint32_t nodes, guests;
+	uint64_t log_entries;		/* after which logs are cut; 0: the usual, which is never here */
 };
 
 /* A line without its end: "1250.000 crash n2". trouble_parse: 0, or -EINVAL with what is wrong. */

@@ -49,12 +49,13 @@ const struct guest *cluster_guest(struct world *w, uint32_t ask, const char *nam
 	return model_guest(engine_model(world_engine(w, ask)), name);
 }
 
-struct world *cluster_new(uint64_t seed, uint32_t n_nodes)
+struct world *cluster_new_with(uint64_t seed, uint32_t n_nodes, uint64_t log_entries)
 {
 	struct world *w = world_new(seed, n_nodes);
 	struct err err = { 0 };
 	uint32_t first = 1;
 
+	world_set_log(w, log_entries);
 	for (uint32_t i = 1; i <= n_nodes; i++)
 		world_boot(w, i);
 	for (uint32_t i = 1; i <= n_nodes; i++)
@@ -75,6 +76,11 @@ struct world *cluster_new(uint64_t seed, uint32_t n_nodes)
 		world_must(world_order(w, 1, &c, &err) == 0);
 	}
 	return w;
+}
+
+struct world *cluster_new(uint64_t seed, uint32_t n_nodes)
+{
+	return cluster_new_with(seed, n_nodes, 0);
 }
 
 void cluster_pool(struct world *w)

@@ -7,6 +7,8 @@
 
 /* Nodes 1 .. @n_nodes booted, the ledger born on n1, the others joined, each with a power switch. */
 struct world *cluster_new(uint64_t seed, uint32_t n_nodes);
+/* The same with logs that are cut after so many entries. */
+struct world *cluster_new_with(uint64_t seed, uint32_t n_nodes, uint64_t log_entries);
 
 /* The pool of all tests, on disks that all nodes see; asked of node 1. */
 #define CLUSTER_POOL	  "pool"

@@ -25,6 +25,12 @@ struct told {
 	uint64_t index;
 };
 
+/* An entry that a node has applied. */
+struct fresh {
+	const struct world_node *by;
+	struct ledger_entry entry;	/* its data owned */
+};
+
 struct witness {
 	struct state *state;
 	struct buf json;		/* of it, at json_index: all nodes come to an index in the same step */
@@ -34,9 +40,10 @@ struct witness {
 	uint64_t told_event;		/* the last event that is in the world's story */
 	struct map *owners;		/* guest -> struct owner: the last that had one; node 0 when nobody has */
 	VEC(struct told) told;		/* not yet looked at */
+	VEC(struct fresh) fresh;	/* likewise */
 	struct {
-		unsigned life;		/* of the agent that was looked at last */
-		uint64_t index;		/* up to which it was compared entry by entry */
+		uint64_t index;		/* up to which it had applied */
+		bool leapt;		/* its state came as a whole, and was not compared since */
 		uint64_t compared;	/* at which its whole state was */
 	} nodes[WORLD_NODES_MAX + 1];
 };
@@ -51,6 +58,15 @@ struct witness *witness_new(void)
 	return x;
 }
 
+static void fresh_free(struct witness *x)
+{
+	struct fresh *f;
+
+	vec_each(f, &x->fresh)
+		free(f->entry.data);
+	vec_clear(&x->fresh);
+}
+
 void witness_free(struct witness *x)
 {
 	if (!x)
@@ -60,6 +76,8 @@ void witness_free(struct witness *x)
 	map_free(x->applied);
 	map_free(x->owners);
 	vec_free(&x->log);
+	fresh_free(x);
+	vec_free(&x->fresh);
 	vec_free(&x->told);
 	free(x);
 }
@@ -274,29 +292,57 @@ static void check_state(struct world *w, const struct world_node *n)
 		world_break(w, "the state of %s at %" PRIu64 " is not what the ledger says", n->name, engine_model(n->engine)->index);
 }
 
+void witness_applied(struct world_node *n, const struct ledger_entry *e)
+{
+	struct fresh f = { n, *e };
+
+	f.entry.data = mem_dup(e->data, e->len);
+	vec_push(&n->w->witness->fresh, f);
+}
+
+static void look_at_entry(struct world *w, const struct world_node *n, const struct ledger_entry *e)
+{
+	struct witness *x = w->witness;
+
+	if (e->index <= x->log.n)
+		check_entry(w, n, e);
+	else if (e->index == x->log.n + 1)
+		witness_entry(w, e);
+	else
+		world_break(w, "%s has applied %" PRIu64 ", and nobody what is before it", n->name, e->index);
+	x->nodes[n->id].leapt |= e->index != x->nodes[n->id].index + 1;
+	x->nodes[n->id].index = e->index;
+}
+
+static bool look_at_fresh(struct world *w)
+{
+	struct witness *x = w->witness;
+	bool any = x->fresh.n > 0;
+	const struct fresh *f;
+
+	vec_each(f, &x->fresh)
+		look_at_entry(w, f->by, &f->entry);
+	fresh_free(x);
+	return any;
+}
+
+/* What is not among its entries has come in a snapshot. Says whether something has. */
 static bool look_at(struct world *w, struct world_node *n)
 {
 	struct witness *x = w->witness;
-	uint64_t index = engine_model(n->engine)->index, *seen = &x->nodes[n->id].index, *compared = &x->nodes[n->id].compared;
+	uint64_t index = engine_model(n->engine)->index, *compared = &x->nodes[n->id].compared;
+	bool leaps = index != x->nodes[n->id].index, *leapt = &x->nodes[n->id].leapt;
 
-	if (x->nodes[n->id].life != n->life)
-		*seen = *compared = 0;
-	x->nodes[n->id].life = n->life;
-	if (*seen == index)
-		return false;
-	while (*seen < index) {
-		const struct ledger_entry *e = log_get(n->engine->ledger, ++*seen);
-
-		if (*seen > x->log.n)
-			witness_entry(w, e);
-		else
-			check_entry(w, n, e);
-	}
-	if (index == x->log.n && index >= *compared + COMPARE_EACH) {
+	if (index > x->log.n)
+		world_break(w, "%s has a snapshot up to %" PRIu64 ", which nobody has applied", n->name, index);
+	x->nodes[n->id].index = index;
+	*leapt |= leaps;
+	if (index == x->log.n && (*leapt || index >= *compared + COMPARE_EACH)) {
 		*compared = index;
+		*leapt = false;
 		check_state(w, n);
 	}
-	return true;
+	return leaps;
 }
 
 static void look_at_told(struct world *w)
@@ -312,7 +358,7 @@ static void look_at_told(struct world *w)
 
 bool witness_look(struct world *w)
 {
-	bool any = false;
+	bool any = look_at_fresh(w);
 
 	for (uint32_t i = 1; i <= w->n_nodes; i++)
 		if (w->nodes[i].engine && w->nodes[i].engine->ledger)

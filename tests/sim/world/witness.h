@@ -20,6 +20,10 @@ void witness_free(struct witness *x);
  */
 bool witness_look(struct world *w);
 
+/* @n applies @e, now; kept until the next look, for its log may be cut in the same step. */
+struct world_node;
+void witness_applied(struct world_node *n, const struct ledger_entry *e);
+
 /* Whoever gave a command was told that it was applied, as @index. */
 void witness_told(struct world *w, const struct command_id *id, uint64_t index);
 

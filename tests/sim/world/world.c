@@ -61,13 +61,24 @@ static void node_failed(void *ctx, const struct err *err)
 	node_log(ctx, 3, err->text);
 }
 
+static void node_applied(void *ctx, const struct ledger_entry *entry)
+{
+	witness_applied(ctx, entry);
+}
+
 /* ---- nodes ---- */
+
+void world_set_log(struct world *w, uint64_t entries)
+{
+	w->log_entries = entries;
+}
 
 void world_agent_start(struct world *w, uint32_t node)
 {
 	struct world_node *n = &w->nodes[node];
-	static const struct engine_news news = { .ready = node_ready, .failed = node_failed };
-	struct engine_conf conf = { .incarnation = n->incarnation, .memory_mib = 1024, .cpus = 2, .ha = ha_conf_default };
+	static const struct engine_news news = { .ready = node_ready, .failed = node_failed, .applied = node_applied };
+	struct engine_conf conf = { .incarnation = n->incarnation, .memory_mib = 1024, .cpus = 2, .ha = ha_conf_default,
+				    .log_entries = w->log_entries };
 	struct engine_parts parts = { .env = n->env, .order = world_order_of(n), .store = world_disk_of(n),
 				      .fence = world_fence_of(n), .log = node_log, .log_ctx = n };
 
@@ -231,11 +242,18 @@ struct order_wait {
 	struct err err;
 };
 
+/* Of what came in a snapshot it may be too long ago to tell. */
+static void note_told(struct world *w, const struct command_id *id, const struct err *err, uint64_t index)
+{
+	if (err->code != -ENODATA)
+		witness_told(w, id, index);
+}
+
 static void order_done(void *ctx, const struct err *err, uint64_t index)
 {
 	struct order_wait *wait = ctx;
 
-	witness_told(wait->w, &wait->id, index);
+	note_told(wait->w, &wait->id, err, index);
 	wait->done = true;
 	wait->err = *err;
 }
@@ -273,8 +291,7 @@ static void sent_done(void *ctx, const struct err *err, uint64_t index)
 {
 	struct world_sent *sent = ctx;
 
-	(void)err;
-	witness_told(sent->w, &sent->id, index);
+	note_told(sent->w, &sent->id, err, index);
 	vec_drop(&sent->w->sent, sent);
 	free(sent);
 }

@@ -65,6 +65,7 @@ bool world_suspended(const struct world *w, uint32_t node);
 void world_set_rate(struct world *w, uint32_t node, int ppm);	/* its monotonic clock runs so many millionths faster */
 
 void world_set_faults(struct world *w, const struct world_faults *faults);
+void world_set_log(struct world *w, uint64_t entries);	/* engine_conf.log_entries of agents that start from now on */
 void world_set_wall(struct world *w, uint32_t node, int64_t ahead_us);	/* its wall clock, from now on */
 
 /*

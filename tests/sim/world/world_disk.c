@@ -9,11 +9,19 @@
 
 /* One transaction on its way. */
 struct disk_write {
-	struct ledger_image delta;	/* entries owned */
+	struct ledger_image delta;	/* entries and snapshot owned */
 	uint64_t truncate_from;
 	store_written_fn *done;
 	void *ctx;
 };
+
+static struct ledger_snapshot snapshot_copy(const struct ledger_snapshot *s)
+{
+	struct ledger_snapshot copy = *s;
+
+	copy.data = mem_dup(s->data, s->len);
+	return copy;
+}
 
 static struct ledger_entry entry_copy(const struct ledger_entry *e)
 {
@@ -32,7 +40,61 @@ static void entries_free(ledger_entries *entries)
 	vec_free(entries);
 }
 
+static void image_free(struct ledger_image *image)
+{
+	entries_free(&image->entries);
+	free(image->snapshot.data);
+}
+
 /* ---- what is on it ---- */
+
+static void undo_free(struct disk_undo *undo)
+{
+	entries_free(&undo->cut);
+	entries_free(&undo->dropped);
+	free(undo->snapshot.data);
+}
+
+static void truncate_from(struct ledger_image *on, uint64_t index, struct disk_undo *undo)
+{
+	while (on->entries.n && on->entries.v[on->entries.n - 1].index >= index)
+		vec_push(&undo->cut, on->entries.v[--on->entries.n]);
+}
+
+/* @snapshot takes the place of the one before, and of the entries that it stands for. */
+static void compact(struct ledger_image *on, struct ledger_snapshot *snapshot, struct disk_undo *undo)
+{
+	size_t n = 0;
+
+	assert(snapshot->index > on->snapshot.index);
+	while (n < on->entries.n && on->entries.v[n].index <= snapshot->index)
+		vec_push(&undo->dropped, on->entries.v[n++]);
+	vec_cut(&on->entries, 0, n);
+	undo->compacted = true;
+	undo->snapshot = on->snapshot;
+	on->snapshot = *snapshot;
+	snapshot->data = NULL;
+}
+
+static void append(struct ledger_image *on, ledger_entries *entries)
+{
+	for (size_t i = 0; i < entries->n; i++) {
+		assert(entries->v[i].index == on->snapshot.index + on->entries.n + 1);
+		vec_push(&on->entries, entries->v[i]);
+	}
+	vec_clear(entries);
+}
+
+static void note_undo(struct world_disk *d, const struct disk_undo *undo)
+{
+	if (d->history.n == DISK_HISTORY_MAX) {
+		undo_free(&d->history.v[0]);
+		vec_remove(&d->history, 0);
+		d->solid -= d->solid > 0;
+		d->honest -= d->honest > 0;
+	}
+	vec_push(&d->history, *undo);
+}
 
 static void commit(struct world_disk *d, struct disk_write *dw)
 {
@@ -43,17 +105,31 @@ static void commit(struct world_disk *d, struct disk_write *dw)
 		on->cluster = dw->delta.cluster;
 	if (dw->delta.promised)
 		on->promised = dw->delta.promised;
-	while (dw->truncate_from && on->entries.n >= dw->truncate_from)
-		vec_push(&undo.cut, on->entries.v[--on->entries.n]);
+	if (dw->truncate_from)
+		truncate_from(on, dw->truncate_from, &undo);
+	if (dw->delta.snapshot.index)
+		compact(on, &dw->delta.snapshot, &undo);
 	undo.kept = on->entries.n;
-	for (size_t i = 0; i < dw->delta.entries.n; i++) {
-		assert(dw->delta.entries.v[i].index == on->entries.n + 1);
-		vec_push(&on->entries, dw->delta.entries.v[i]);
-	}
-	vec_clear(&dw->delta.entries);
+	append(on, &dw->delta.entries);
 	if (dw->delta.committed)
 		on->committed = dw->delta.committed;
-	vec_push(&d->history, undo);
+	assert(on->committed >= on->snapshot.index);
+	note_undo(d, &undo);
+}
+
+/* The entries that it stood for are there again, below those that were kept. */
+static void undo_compact(struct ledger_image *on, struct disk_undo *undo)
+{
+	struct ledger_entry *e;
+
+	vec_each(e, &on->entries)
+		vec_push(&undo->dropped, *e);
+	vec_free(&on->entries);
+	on->entries = undo->dropped;
+	memset(&undo->dropped, 0, sizeof(undo->dropped));
+	free(on->snapshot.data);
+	on->snapshot = undo->snapshot;
+	undo->snapshot.data = NULL;
 }
 
 static void undo_last(struct world_disk *d)
@@ -66,9 +142,11 @@ static void undo_last(struct world_disk *d)
 	on->committed = undo->committed;
 	while (on->entries.n > undo->kept)
 		free(on->entries.v[--on->entries.n].data);
+	if (undo->compacted)
+		undo_compact(on, undo);
 	while (undo->cut.n)
 		vec_push(&on->entries, undo->cut.v[--undo->cut.n]);
-	vec_free(&undo->cut);
+	undo_free(undo);
 }
 
 /* Undoes the last @n transactions, though none of the first @floor; says how many those were. */
@@ -88,7 +166,7 @@ static void history_free(struct world_disk *d)
 	struct disk_undo *undo;
 
 	vec_each(undo, &d->history)
-		entries_free(&undo->cut);
+		undo_free(undo);
 	vec_free(&d->history);
 	d->solid = d->honest = 0;
 }
@@ -99,7 +177,7 @@ static void start_first(struct world_node *n);
 
 static void write_free(struct disk_write *dw)
 {
-	entries_free(&dw->delta.entries);
+	image_free(&dw->delta);
 	free(dw);
 }
 
@@ -188,6 +266,7 @@ static void disk_write(void *store, const struct ledger_write *write, store_writ
 	dw->delta.cluster = write->cluster;
 	dw->delta.promised = write->promised;
 	dw->delta.committed = write->committed;
+	dw->delta.snapshot = snapshot_copy(&write->snapshot);
 	for (size_t i = 0; i < write->n_entries; i++)
 		vec_push(&dw->delta.entries, entry_copy(write->entries[i]));
 	vec_push(&n->disk.queue, dw);
@@ -203,6 +282,7 @@ static void loaded(void *ctx)
 	struct err fine = { 0 };
 
 	memset(&image.entries, 0, sizeof(image.entries));
+	image.snapshot = snapshot_copy(&d->image.snapshot);
 	for (size_t i = 0; i < d->image.entries.n; i++)
 		vec_push(&image.entries, entry_copy(&d->image.entries.v[i]));
 	d->loaded(d->loaded_ctx, &image, &fine);
@@ -315,7 +395,7 @@ void world_disk_free(struct world_node *n)
 {
 	history_free(&n->disk);
 	vec_free(&n->disk.queue);
-	entries_free(&n->disk.image.entries);
+	image_free(&n->disk.image);
 }
 
 /* ---- what tests do to it ---- */
@@ -368,7 +448,7 @@ void world_disk_wipe(struct world *w, uint32_t node)
 
 	assert(!n->agent_up);
 	history_free(&n->disk);
-	entries_free(&n->disk.image.entries);
+	image_free(&n->disk.image);
 	n->disk.image = (struct ledger_image){ .store = id_random(&w->env) };
 	n->disk.doubtful = true;
 	n->disk.forgot = false;

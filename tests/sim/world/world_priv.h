@@ -15,17 +15,22 @@ struct world_sent;
 struct packet;
 struct disk_write;
 
+#define DISK_HISTORY_MAX 500	/* more than anybody undoes; each may hold a snapshot */
+
 /* What one transaction has changed: the disk as it was before. */
 struct disk_undo {
 	struct id cluster;
 	uint64_t promised, committed;
 	size_t kept;			/* so many entries stood when it began to append */
 	ledger_entries cut;		/* those that it deleted, the highest first; owned */
+	bool compacted;			/* it brought a snapshot, in place of: */
+	struct ledger_snapshot snapshot;	/* the one before; owned */
+	ledger_entries dropped;		/* and the entries that the new one stands for, in order; owned */
 };
 
 /*
- * One node's disk, with the store on it. Invariants: @image is what the transactions of @history have made of a blank
- * store; @solid <= history.n; the queue is empty while no agent is up.
+ * One node's disk, with the store on it. Invariants: @history holds the last transactions, at most DISK_HISTORY_MAX, that
+ * have made @image; @solid, @honest <= history.n; the queue is empty while no agent is up.
  */
 struct world_disk {
 	struct ledger_image image;	/* what a load sees */
@@ -119,6 +124,7 @@ struct world {
 	struct witness *witness;
 	uint64_t seen_guests, seen_disks;	/* how much had changed when all was looked at last */
 	bool excused;			/* see world_excused */
+	uint64_t log_entries;		/* see world_set_log */
 };
 
 /* world.c: a line of the story. @subject may be NULL. */
