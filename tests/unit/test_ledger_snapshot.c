@@ -173,6 +173,30 @@ static void test_join_survives_a_restart(void **state)
 }
 
 /*
+ * A store that is in none of the records that are left, with entries: it was joining, unless it
+ * had a vote before what is left. Then a person has let it go, and it stays out.
+ */
+static void test_let_go_stays_out(void **state)
+{
+	(void)state;
+	for (int voted = 0; voted < 2; voted++) {
+		struct world *w = world_cluster_with(14, 3, BOUND);
+		struct node *n = world_node(w, 3);
+
+		world_run(w, 10 * US_PER_S);
+		fill(w, 1, 200);
+		world_settle(w);
+		world_crash(w, 3, false);
+		n->disk.store = world_id(w);
+		n->disk.snapshot.voted = voted;
+		world_boot(w, 3);
+		assert_int_equal(world_status(w, 3).role, LEDGER_LEARNER);
+		assert_int_equal(world_status(w, 3).joining, !voted);
+		world_free(w);
+	}
+}
+
+/*
  * A transfer goes on from another server: who has the same snapshot sends the parts that lack. The
  * first server goes in the middle.
  */
@@ -415,6 +439,7 @@ int main(void)
 		cmocka_unit_test(test_away_for_long),
 		cmocka_unit_test(test_blank_store_joins),
 		cmocka_unit_test(test_join_survives_a_restart),
+		cmocka_unit_test(test_let_go_stays_out),
 		cmocka_unit_test(test_other_server),
 		cmocka_unit_test(test_crash_at_install),
 		cmocka_unit_test(test_damaged),
